@@ -1,0 +1,5 @@
+//! snowbird
+
+pub mod error;
+pub mod event;
+pub mod image;

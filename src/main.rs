@@ -1,0 +1,2 @@
+//! The `snowbird` program.
+fn main() {}
