@@ -4,4 +4,5 @@ pub mod error;
 pub mod event;
 pub mod http;
 pub mod image;
+pub mod layer;
 pub mod source;

@@ -57,12 +57,13 @@ impl ArchiveBuilder {
         let config_name = format!("{}.json", Digest::of(self.config.as_bytes()).hex());
         members.push((config_name.clone(), self.config.clone().into_bytes()));
         if let Some(manifest) = &self.manifest {
-            let manifest = match manifest.is_empty() {
-                false => manifest.clone(),
-                true => serde_json::json!([
+            let manifest = if manifest.is_empty() {
+                serde_json::json!([
                     {"Config": config_name, "RepoTags": ["hello:1"], "Layers": names}
                 ])
-                .to_string(),
+                .to_string()
+            } else {
+                manifest.clone()
             };
             members.push(("manifest.json".to_owned(), manifest.into_bytes()));
         }
