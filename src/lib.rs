@@ -5,4 +5,5 @@ pub mod event;
 pub mod http;
 pub mod image;
 pub mod layer;
+pub mod registry;
 pub mod source;
