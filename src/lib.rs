@@ -5,5 +5,6 @@ pub mod event;
 pub mod http;
 pub mod image;
 pub mod layer;
+pub mod push;
 pub mod registry;
 pub mod source;

@@ -9,4 +9,4 @@ mod encoding;
 mod pack;
 
 pub use encoding::{Encoding, ParseEncodingError};
-pub use pack::{Aborted, Blob, Budget, Chunk, Packed, Packing, TarHash, channel};
+pub use pack::{Aborted, Blob, Budget, Chunk, PackError, Packed, Packing, TarHash, channel};

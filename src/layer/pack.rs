@@ -30,13 +30,21 @@ impl Budget {
         self.0.close();
     }
 
-    fn take(&self, runtime: &Handle) -> io::Result<OwnedSemaphorePermit> {
-        runtime.block_on(Arc::clone(&self.0).acquire_owned()).map_err(|_closed| aborted())
+    fn take(&self, runtime: &Handle) -> Result<OwnedSemaphorePermit, PackError> {
+        let permit = runtime.block_on(Arc::clone(&self.0).acquire_owned());
+        permit.map_err(|_closed| PackError::Unwanted)
     }
 }
 
-fn aborted() -> io::Error {
-    io::Error::other("the layer is not wanted any more")
+/// Why a layer was not read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// The tar cannot be read.
+    #[error(transparent)]
+    Read(#[from] io::Error),
+    /// The other end of the pipeline is gone, or the budget is closed.
+    #[error("the layer is not wanted any more")]
+    Unwanted,
 }
 
 /// Makes the two ends of a layer's pipeline.
@@ -108,11 +116,10 @@ impl Packing {
     ///
     /// # Errors
     ///
-    /// Fails when `content` cannot be read, and when the other end of the pipeline is gone
-    /// or the budget is closed.
-    pub fn pack(self, content: &mut dyn Read, runtime: &Handle) -> io::Result<TarHash> {
+    /// Fails when `content` cannot be read, or nobody wants the blob any more.
+    pub fn pack(self, content: &mut dyn Read, runtime: &Handle) -> Result<TarHash, PackError> {
         let Self { encoding, budget, sender } = self;
-        let send = |piece| sender.send(piece).map_err(|_closed| aborted());
+        let send = |piece| sender.send(piece).map_err(|_closed| PackError::Unwanted);
         let mut hasher = Hasher::default();
         let mut crc = crc32fast::Hasher::new();
         send(Piece::Ready(encoding.head()))?;
