@@ -2,4 +2,5 @@
 
 pub mod error;
 pub mod event;
+pub mod fly;
 pub mod image;

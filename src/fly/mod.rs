@@ -1,0 +1,3 @@
+//! The platform: its API, its configuration file and its errors.
+
+pub mod wire;
