@@ -3,4 +3,5 @@
 pub mod error;
 pub mod event;
 pub mod fly;
+pub mod http;
 pub mod image;
