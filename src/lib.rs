@@ -5,6 +5,7 @@ pub mod event;
 pub mod http;
 pub mod image;
 pub mod layer;
+pub mod nix;
 pub mod push;
 pub mod registry;
 pub mod source;
