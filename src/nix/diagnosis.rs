@@ -7,7 +7,7 @@
 use std::process::ExitStatus;
 
 use super::error::{Error, FailedBuild};
-use super::progress::{Complaint, Messages};
+use super::messages::{Complaint, Messages};
 
 /// How a run of Nix ended that did not succeed.
 #[derive(Debug)]

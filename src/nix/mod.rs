@@ -13,6 +13,7 @@ mod diagnosis;
 mod error;
 mod installable;
 mod log;
+mod messages;
 mod progress;
 mod store;
 mod text;

@@ -8,14 +8,12 @@ use crate::event::{Event, Reporter};
 use super::StorePath;
 use super::error::FailedBuild;
 use super::log::{self, Activity, ActivityId, Line, Message, Outcome, Record};
+use super::messages::{Complaint, Messages, dedent, push_bounded};
 use super::text::{clean, clean_line};
 
 /// How many lines of a builder's log are kept. Nix leaves them out of its own message in
 /// this log format, for it has sent them already.
 const TAIL_LINES: usize = 25;
-
-/// How many messages of each kind are kept: with `--keep-going` there is one a derivation.
-const MAX_MESSAGES: usize = 50;
 
 /// Follows one run of Nix.
 pub(super) struct Progress<'a> {
@@ -29,26 +27,6 @@ pub(super) struct Progress<'a> {
     now: Counts,
     reported: Counts,
     messages: Messages,
-}
-
-/// What Nix said besides records of progress.
-#[derive(Debug, Default)]
-pub(super) struct Messages {
-    /// Its errors, cleaned, in order.
-    pub(super) errors: Vec<Complaint>,
-    /// The last lines that were no record.
-    pub(super) stray: VecDeque<String>,
-    /// Whether evaluation was over and building had begun.
-    pub(super) is_building: bool,
-}
-
-/// One error of Nix.
-#[derive(Debug)]
-pub(super) struct Complaint {
-    /// With trace and lines of code.
-    pub(super) full: String,
-    /// The innermost text alone.
-    pub(super) brief: String,
 }
 
 #[derive(Debug)]
@@ -158,20 +136,10 @@ impl<'a> Progress<'a> {
     fn message(&mut self, message: &Message) {
         let full = clean(&message.text);
         match message.level {
-            0 => self.error(&full, message.brief.as_deref()),
+            0 => self.messages.error(&full, message.brief.as_deref()),
             1 => self.warning(full.strip_prefix("warning:").unwrap_or(&full)),
             _ => tracing::debug!(level = message.level, text = full, "nix"),
         }
-    }
-
-    fn error(&mut self, full: &str, brief: Option<&str>) {
-        // Advice on flags of Nix's that repeats under every error of evaluation.
-        if full.starts_with("(use '--show-trace'") || self.messages.errors.len() >= MAX_MESSAGES {
-            return;
-        }
-        let full = dedent(full.strip_prefix("error:").unwrap_or(full));
-        let brief = brief.map_or_else(|| full.clone(), |brief| dedent(&clean(brief)));
-        self.messages.errors.push(Complaint { full, brief });
     }
 
     fn warning(&self, text: &str) {
@@ -185,11 +153,8 @@ impl<'a> Progress<'a> {
         let line = clean_line(text);
         if let Some(warning) = line.strip_prefix("warning: ") {
             self.warning(warning);
-        } else if line.starts_with("error:") {
-            self.error(&line, None);
-        } else if !line.is_empty() {
-            tracing::debug!(text = line, "nix");
-            push_bounded(&mut self.messages.stray, line, TAIL_LINES);
+        } else {
+            self.messages.stray(line, TAIL_LINES);
         }
     }
 
@@ -220,13 +185,6 @@ impl<'a> Progress<'a> {
     }
 }
 
-fn push_bounded(lines: &mut VecDeque<String>, line: String, max: usize) {
-    if lines.len() == max {
-        lines.pop_front();
-    }
-    lines.push_back(line);
-}
-
 /// Returns the name in a derivation's path, without hash and `.drv`.
 fn derivation_name(derivation: &str) -> String {
     let name = derivation.strip_suffix(".drv").unwrap_or(derivation);
@@ -234,12 +192,6 @@ fn derivation_name(derivation: &str) -> String {
         Ok(path) => path.name().to_owned(),
         Err(_) => name.rsplit('/').next().unwrap_or(name).to_owned(),
     }
-}
-
-/// Takes out the seven columns by which Nix sets off what follows `error: `.
-fn dedent(text: &str) -> String {
-    let lines = text.trim().lines().map(|line| line.strip_prefix("       ").unwrap_or(line));
-    lines.map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
