@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 use super::diagnosis::Failure;
 use super::error::Error;
@@ -17,6 +19,9 @@ use super::progress::Progress;
 
 /// How long Nix may take to clean up after it has been interrupted.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long the last output may take to arrive after Nix has ended.
+const DRAIN: Duration = Duration::from_secs(1);
 
 /// How much of an answer is read, in bytes. Descriptions of large flakes are some 100 kB.
 const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
@@ -73,21 +78,39 @@ impl Nix {
             .stderr(Stdio::piped())
             // Else Ctrl-C would reach Nix from the terminal and from us.
             .process_group(0)
+            // Outside of the terminal's own group, git and ssh would be stopped for ever when
+            // they asked for a password there: let them fail, or ask in a window.
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("SSH_ASKPASS_REQUIRE", "force")
             .kill_on_drop(true);
         let mut child = command.spawn().map_err(failed)?;
         let pipes = child.stdout.take().zip(child.stderr.take());
         let mut running = Running(Some(child));
         let (stdout, stderr) = pipes.ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
 
-        let lines = async {
-            let mut stderr = BufReader::new(stderr);
-            while let Some(line) = next_line(&mut stderr).await? {
-                progress.line(&line);
+        let mut answer = Vec::new();
+        let status = {
+            let reading = async {
+                tokio::try_join!(
+                    read_answer(stdout, &mut answer),
+                    read_lines(stderr, |line| progress.line(line)),
+                )
+            };
+            let mut reading = pin!(reading);
+            tokio::select! {
+                read = &mut reading => {
+                    read.map_err(failed)?;
+                    running.wait().await.map_err(failed)?
+                }
+                status = running.wait() => {
+                    // A process that Nix has left behind may hold its pipes open.
+                    if let Ok(read) = timeout(DRAIN, reading).await {
+                        read.map_err(failed)?;
+                    }
+                    status.map_err(failed)?
+                }
             }
-            io::Result::Ok(())
         };
-        let (answer, ()) = tokio::try_join!(read_answer(stdout), lines).map_err(failed)?;
-        let status = running.wait().await.map_err(failed)?;
 
         if status.success() {
             return Ok(Ok(answer));
@@ -97,13 +120,20 @@ impl Nix {
     }
 }
 
-async fn read_answer(stdout: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
-    let mut answer = Vec::new();
+async fn read_answer(stdout: impl AsyncRead + Unpin, answer: &mut Vec<u8>) -> io::Result<()> {
     let mut stdout = stdout.take(MAX_ANSWER_BYTES);
-    stdout.read_to_end(&mut answer).await?;
+    stdout.read_to_end(answer).await?;
     // What is beyond must be read all the same, or Nix would wait for ever.
     tokio::io::copy(&mut stdout.into_inner(), &mut tokio::io::sink()).await?;
-    Ok(answer)
+    Ok(())
+}
+
+async fn read_lines(stderr: impl AsyncRead + Unpin, mut take: impl FnMut(&str)) -> io::Result<()> {
+    let mut stderr = BufReader::new(stderr);
+    while let Some(line) = next_line(&mut stderr).await? {
+        take(&line);
+    }
+    Ok(())
 }
 
 /// Reads a line, keeping no more of it than [`MAX_LINE_BYTES`].
@@ -231,6 +261,20 @@ mod tests {
         assert_eq!(failure.status.code(), Some(3));
         assert_eq!(failure.messages.errors.first().unwrap().brief, "no");
         assert_eq!(failure.messages.stray, ["cut off"]);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_for_a_password_on_the_terminal() {
+        let (_folder, nix) = stand_in("echo $GIT_TERMINAL_PROMPT $SSH_ASKPASS_REQUIRE");
+        assert_eq!(run(&nix).await.unwrap().unwrap(), b"0 force\n");
+    }
+
+    #[tokio::test]
+    async fn a_process_left_behind_holds_nobody_up() {
+        let (_folder, nix) = stand_in("sleep 20 & echo the answer; echo 'error: x' >&2");
+        let started = Instant::now();
+        assert_eq!(run(&nix).await.unwrap().unwrap(), b"the answer\n");
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     }
 
     #[tokio::test]
