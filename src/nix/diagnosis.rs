@@ -46,12 +46,16 @@ impl Failure {
             let message = if message.is_empty() { "it gave no reason".to_owned() } else { message };
             return Error::Failed { installable, status, message };
         }
-        let message = join(errors.iter().map(|e| e.full.as_str()));
+        let message = join(errors.iter().map(|e| e.brief.as_str()));
         if messages.is_building || find(errors, is_no_evaluation).is_some() {
             return Error::Failed { installable, status, message };
         }
         let is_untracked = find(errors, says_file_missing).is_some();
-        Error::Evaluation { installable, message, is_untracked }
+        // What comes before and after the message itself.
+        let rest =
+            |e: &Complaint| e.full.strip_prefix(&e.brief).unwrap_or(&e.full).trim().to_owned();
+        let trace = join(errors.iter().map(rest).collect::<Vec<_>>().iter().map(String::as_str));
+        Error::Evaluation { installable, message, trace, is_untracked }
     }
 }
 
@@ -128,12 +132,12 @@ mod tests {
             (
                 "a 'x86_64-linux' with features {} is required to build '/nix/store/x.drv', but I am a 'aarch64-darwin' with features {}",
                 "nix.platform-mismatch",
-                Some("remote builder"),
+                Some("--builders"),
             ),
             (
                 "Cannot build '/nix/store/x.drv'.\nReason: platform mismatch\nRequired system: 'x86_64-linux'",
                 "nix.platform-mismatch",
-                Some("remote builder"),
+                Some("--builders"),
             ),
             (
                 &format!("getting status of '{store}': No such file or directory"),
@@ -174,6 +178,7 @@ mod tests {
             name: "inner".into(),
             derivation: "/nix/store/aaa-inner.drv".into(),
             log_tail: vec!["checking for cc... no".into(), "no compiler".into()],
+            skipped_lines: 7,
         }];
         insta::assert_snapshot!(render(&failure.diagnose(".#outer")), @r"
         error: cannot build `.#outer`: `inner` failed
@@ -183,6 +188,21 @@ mod tests {
           no compiler
 
         hint: `nix log /nix/store/aaa-inner.drv` shows the whole log
+        ");
+    }
+
+    #[test]
+    fn of_an_evaluation_the_message_comes_before_its_trace() {
+        let mut failure = failure(&[]);
+        failure.messages.errors = vec![Complaint {
+            full: "… while calling 'throw'\n  at x.nix:1\n\nerror: set the port".into(),
+            brief: "set the port".into(),
+        }];
+        insta::assert_snapshot!(render(&failure.diagnose(".#x")), @r"
+        error: cannot evaluate `.#x`: set the port
+          … while calling 'throw'
+            at x.nix:1
+          error: set the port
         ");
     }
 

@@ -39,7 +39,7 @@ pub enum Error {
         message: String,
     },
     /// This machine cannot build for the system that was asked for.
-    #[error("cannot build `{installable}` on this machine: {message}")]
+    #[error("cannot build `{installable}` on this machine: {}", Hanging(message))]
     Platform {
         /// What was asked for.
         installable: String,
@@ -47,12 +47,14 @@ pub enum Error {
         message: String,
     },
     /// The flake was read, but evaluating what was asked for failed.
-    #[error("cannot evaluate `{installable}`: {message}")]
+    #[error("cannot evaluate `{installable}`: {}{}", Hanging(message), Trace(trace))]
     Evaluation {
         /// What was asked for.
         installable: String,
-        /// Nix's own message, with its trace.
+        /// Nix's own message.
         message: String,
+        /// How the evaluation came there, with lines of code; empty where Nix gives none.
+        trace: String,
         /// Whether a file is missing that may only be unknown to Git.
         is_untracked: bool,
     },
@@ -94,7 +96,7 @@ pub enum Error {
         path: String,
     },
     /// Nix failed in a way that has no name here.
-    #[error("`nix` failed on `{installable}` ({status}): {message}")]
+    #[error("`nix` failed on `{installable}` ({status}): {}", Hanging(message))]
     Failed {
         /// What was asked for.
         installable: String,
@@ -126,6 +128,8 @@ pub struct FailedBuild {
     pub derivation: String,
     /// The last lines that its builder wrote, cleaned of control characters.
     pub log_tail: Vec<String>,
+    /// How many lines it had written before those.
+    pub skipped_lines: u64,
 }
 
 impl Explain for Error {
@@ -153,12 +157,12 @@ impl Explain for Error {
                                   of an image that is built already: that takes no Nix"
                 .into(),
             Self::Build { failed, .. } => {
-                let derivation = &failed.first()?.derivation;
+                let derivation = &failed.iter().find(|b| b.skipped_lines > 0)?.derivation;
                 format!("`nix log {derivation}` shows the whole log").into()
             }
-            Self::Platform { .. } => "Fly's machines are x86_64-linux: give Nix a remote builder \
-                                      for it (`--builders 'ssh://HOST x86_64-linux'`, or a \
-                                      linux-builder on macOS), or build on such a machine"
+            Self::Platform { .. } => "give Nix a builder that can: a remote one (`--builders \
+                                      'ssh://HOST x86_64-linux'`), or a linux-builder on macOS; \
+                                      Fly's machines are x86_64-linux"
                 .into(),
             Self::Evaluation { is_untracked: true, .. } => {
                 "Nix sees only the files that Git knows: `git add` those that are new".into()
@@ -208,8 +212,27 @@ impl fmt::Display for BuildReport<'_> {
     }
 }
 
+/// A text whose further lines are set off from the left.
+struct Hanging<'a>(&'a str);
+
+impl fmt::Display for Hanging<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(indented(self.0).trim_start())
+    }
+}
+
+/// A text below another, or nothing.
+struct Trace<'a>(&'a str);
+
+impl fmt::Display for Trace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, "\n{}", indented(self.0)) }
+    }
+}
+
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+    let lines = text.lines().filter(|line| !line.is_empty());
+    lines.map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 struct Packages<'a>(&'a [String]);

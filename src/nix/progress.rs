@@ -33,6 +33,7 @@ pub(super) struct Progress<'a> {
 struct Build {
     derivation: String,
     tail: VecDeque<String>,
+    lines: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -83,6 +84,7 @@ impl<'a> Progress<'a> {
                 failed.push(FailedBuild {
                     name: derivation_name(&build.derivation),
                     derivation: build.derivation,
+                    skipped_lines: build.lines.saturating_sub(build.tail.len() as u64),
                     log_tail: build.tail.into(),
                 });
             }
@@ -95,7 +97,7 @@ impl<'a> Progress<'a> {
             Activity::Build { derivation } => {
                 let derivation = clean_line(&derivation);
                 self.building(&derivation, None);
-                self.builds.insert(id, Build { derivation, tail: VecDeque::new() });
+                self.builds.insert(id, Build { derivation, tail: VecDeque::new(), lines: 0 });
             }
             Activity::Builds => self.all_builds = Some(id),
             Activity::Download => {
@@ -110,6 +112,7 @@ impl<'a> Progress<'a> {
         match outcome {
             Outcome::LogLine(line) => {
                 if let Some(build) = self.builds.get_mut(&id) {
+                    build.lines += 1;
                     push_bounded(&mut build.tail, clean_line(&line), TAIL_LINES);
                 }
             }
@@ -321,7 +324,7 @@ mod tests {
         let (_, _, failed) = follow(lines.iter().map(String::as_str));
         let [failed] = failed.as_slice() else { panic!("{failed:?}") };
         assert_eq!(failed.name, "noisy");
-        assert_eq!(failed.log_tail.len(), TAIL_LINES);
+        assert_eq!((failed.log_tail.len(), failed.skipped_lines), (TAIL_LINES, 75));
         assert_eq!(failed.log_tail.first().unwrap(), "line 75");
         assert_eq!(failed.log_tail.last().unwrap(), "line 99");
     }
