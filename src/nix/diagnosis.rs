@@ -51,12 +51,19 @@ impl Failure {
             return Error::Failed { installable, status, message };
         }
         let is_untracked = find(errors, says_file_missing).is_some();
-        // What comes before and after the message itself.
-        let rest =
-            |e: &Complaint| e.full.strip_prefix(&e.brief).unwrap_or(&e.full).trim().to_owned();
-        let trace = join(errors.iter().map(rest).collect::<Vec<_>>().iter().map(String::as_str));
+        let trace = join(errors.iter().map(trace).collect::<Vec<_>>().iter().map(String::as_str));
         Error::Evaluation { installable, message, trace, is_untracked }
     }
+}
+
+/// Returns what comes before and after the innermost text of an error.
+fn trace(error: &Complaint) -> String {
+    let Complaint { full, brief } = error;
+    let rest = match full.strip_prefix(brief.as_str()) {
+        Some(rest) => rest.to_owned(),
+        None => full.replace(&format!("error: {brief}"), ""),
+    };
+    rest.trim().to_owned()
 }
 
 fn find(errors: &[Complaint], says: impl Fn(&str) -> bool) -> Option<&Complaint> {
@@ -202,7 +209,6 @@ mod tests {
         error: cannot evaluate `.#x`: set the port
           … while calling 'throw'
             at x.nix:1
-          error: set the port
         ");
     }
 
