@@ -6,6 +6,7 @@ pub mod fly;
 pub mod http;
 pub mod image;
 pub mod layer;
+pub mod nix;
 pub mod push;
 pub mod registry;
 pub mod source;
