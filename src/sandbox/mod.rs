@@ -25,6 +25,8 @@ mod registry;
 mod server;
 mod state;
 mod store;
+#[cfg(test)]
+mod testing;
 
 pub use error::Error;
 pub use fault::{Fault, FaultKind};

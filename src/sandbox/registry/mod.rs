@@ -10,6 +10,8 @@ mod error;
 mod manifest;
 mod repository;
 mod route;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 pub(super) use repository::Repository;
