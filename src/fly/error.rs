@@ -1,0 +1,219 @@
+//! Why the platform did not do what was asked.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::error::Explain;
+use crate::http::{Error as HttpError, Judge, Verdict};
+
+use super::AppName;
+
+/// Why a request to the platform did not succeed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No answer came.
+    #[error("cannot {what}")]
+    NoAnswer {
+        /// What was attempted.
+        what: String,
+        /// Why there is none.
+        #[source]
+        source: HttpError,
+    },
+    /// The token is not accepted.
+    #[error("the Fly token is not accepted: {0}")]
+    Unauthorized(Box<Refusal>),
+    /// The app belongs to an organization that the token cannot see.
+    #[error("the Fly token may not use app `{app}`: {refusal}")]
+    AppForbidden {
+        /// The app.
+        app: AppName,
+        /// What the platform answered.
+        refusal: Box<Refusal>,
+    },
+    /// There is no such app, or the token cannot see it.
+    #[error("there is no app `{app}` that the Fly token can see: {refusal}")]
+    AppNotFound {
+        /// The app.
+        app: AppName,
+        /// What the platform answered.
+        refusal: Box<Refusal>,
+    },
+    /// The machine is not there, or not any more.
+    #[error("there is no machine `{machine}`: {refusal}")]
+    MachineNotFound {
+        /// ID of the machine.
+        machine: String,
+        /// What the platform answered.
+        refusal: Box<Refusal>,
+    },
+    /// Another holds the machine's lease.
+    #[error("another holds the lease of machine `{machine}`: {refusal}")]
+    LeaseHeld {
+        /// ID of the machine.
+        machine: String,
+        /// What the platform answered.
+        refusal: Box<Refusal>,
+    },
+    /// The machine was changed by another since it was read.
+    #[error("machine `{machine}` was changed by somebody else meanwhile: {refusal}")]
+    Changed {
+        /// ID of the machine.
+        machine: String,
+        /// What the platform answered.
+        refusal: Box<Refusal>,
+    },
+    /// Any other refusal.
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    /// The answer is not what such a request is answered with.
+    #[error("cannot {what}: the answer cannot be read: {reason}")]
+    Unreadable {
+        /// What was attempted.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The address of an API is no address.
+    #[error("`{address}` is not an address of an API: {reason}")]
+    Address {
+        /// As it was given.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// An answer that says no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was attempted, such as `update machine e784`.
+    pub what: String,
+    /// The request's method and path.
+    pub request: String,
+    /// The status.
+    pub status: u16,
+    /// The platform's own text, cleaned, or nothing.
+    pub text: String,
+    /// The platform's own word for it, such as `insufficient_capacity`.
+    pub word: Option<String>,
+    /// The platform's ID of the request, for its support.
+    pub request_id: Option<String>,
+    /// Whether trying again may help.
+    pub verdict: Verdict,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {}: {} answered {}", self.what, self.request, self.status)?;
+        if !self.text.is_empty() {
+            write!(f, ": {}", self.text)?;
+        }
+        match &self.request_id {
+            Some(id) => write!(f, " (request ID {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error {
+    /// Returns the answer, if there was one that says no.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Unauthorized(refusal)
+            | Self::Refused(refusal)
+            | Self::AppForbidden { refusal, .. }
+            | Self::AppNotFound { refusal, .. }
+            | Self::MachineNotFound { refusal, .. }
+            | Self::LeaseHeld { refusal, .. }
+            | Self::Changed { refusal, .. } => Some(refusal),
+            Self::NoAnswer { .. } | Self::Unreadable { .. } | Self::Address { .. } => None,
+        }
+    }
+
+    /// Returns the status of the answer, if there was one.
+    pub fn status(&self) -> Option<u16> {
+        self.refusal().map(|refusal| refusal.status)
+    }
+
+    /// Returns whether the platform surely did nothing of what was asked.
+    pub(super) fn nothing_done(&self) -> bool {
+        match self {
+            Self::NoAnswer { source, .. } => matches!(source, HttpError::Unreachable { .. }),
+            _ => self.status() == Some(429),
+        }
+    }
+}
+
+impl Judge for Error {
+    fn verdict(&self) -> Verdict {
+        match self {
+            Self::NoAnswer { source, .. } => source.verdict(),
+            _ => self.refusal().map_or(Verdict::Final, |refusal| refusal.verdict),
+        }
+    }
+}
+
+impl Explain for Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoAnswer { .. } => "fly.no-answer",
+            Self::Unauthorized(_) => "fly.unauthorized",
+            Self::AppForbidden { .. } => "fly.app-forbidden",
+            Self::AppNotFound { .. } => "fly.app-not-found",
+            Self::MachineNotFound { .. } => "fly.machine-not-found",
+            Self::LeaseHeld { .. } => "fly.lease-held",
+            Self::Changed { .. } => "fly.machine-changed",
+            Self::Refused(refusal) if refusal.status == 429 => "fly.rate-limited",
+            Self::Refused(_) => "fly.refused",
+            Self::Unreadable { .. } => "fly.unreadable-answer",
+            Self::Address { .. } => "fly.address",
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::NoAnswer { source, .. } => source.hint(),
+            Self::Unauthorized(_) => Some(
+                "make a token with `fly tokens create deploy` and set `FLY_API_TOKEN` to it; one \
+                 from `~/.fly/config.yml` is renewed by any `fly` command"
+                    .into(),
+            ),
+            Self::AppForbidden { app, .. } => Some(
+                format!(
+                    "the name is taken by an app of another organization; use a token of it: \
+                     `fly tokens create deploy -a {app}`"
+                )
+                .into(),
+            ),
+            Self::AppNotFound { app, .. } => Some(
+                format!(
+                    "check the name, create it with `fly apps create {app}`, or use a token of \
+                     its organization: a deploy token sees its own app alone"
+                )
+                .into(),
+            ),
+            Self::LeaseHeld { .. } => {
+                Some("another deploy is under way, or was cut off: its lease ends by itself".into())
+            }
+            Self::Changed { .. } => Some("deploy again: it starts from what runs now".into()),
+            Self::Refused(refusal) => refused_hint(refusal),
+            Self::Address { .. } => {
+                Some("write it like `https://api.machines.dev`, without a path".into())
+            }
+            Self::MachineNotFound { .. } | Self::Unreadable { .. } => None,
+        }
+    }
+}
+
+fn refused_hint(refusal: &Refusal) -> Option<Cow<'static, str>> {
+    match (refusal.word.as_deref(), refusal.status) {
+        (Some("insufficient_capacity" | "volume_placement_capacity"), _) => {
+            Some("the region has no room: try another `primary_region`, or later".into())
+        }
+        (_, 429) => Some("the platform asks for fewer requests: try again in a minute".into()),
+        (_, 500..) => Some("the platform has a problem: see <https://status.flyio.net>".into()),
+        _ => None,
+    }
+}

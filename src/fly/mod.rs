@@ -1,0 +1,23 @@
+//! The platform: its API, its configuration file and its errors.
+//!
+//! What is asked twice is asked so that it is done once: a machine is looked up by its
+//! launch ID before it is created again, an update names the version that it replaces.
+//! An image is only a reference here.
+
+mod apps;
+mod client;
+#[cfg(test)]
+mod client_tests;
+mod error;
+mod leases;
+mod machines;
+mod name;
+mod releases;
+mod token;
+pub mod wire;
+
+pub use client::{Client, Endpoints};
+pub use error::{Error, Refusal};
+pub use machines::LAUNCH_ID;
+pub use name::{AppName, ParseAppNameError};
+pub use token::{ParseTokenError, REGISTRY_USER, Token};

@@ -1,0 +1,58 @@
+//! What travels between a client and the platform, as types.
+//!
+//! The Machines API's own document is the authority for the names; where the platform
+//! answers otherwise than it says, the field's comment tells. Every type is read and
+//! written, for the sandbox answers with the same types that the client reads.
+//!
+//! Settings that no type here names are kept in `rest`: a configuration that is read,
+//! changed and written back loses nothing.
+
+mod app;
+mod check;
+mod event;
+mod guest;
+mod lease;
+mod log;
+mod machine;
+mod machine_config;
+mod release;
+mod request;
+mod service;
+
+pub use app::{App, Organization};
+pub use check::{Check, Header};
+pub use event::{ExitEvent, MachineEvent};
+pub use guest::{Guest, Init, Mount};
+pub use lease::{Lease, LeaseAnswer, LeaseNonce};
+pub use log::{LogAttributes, LogEntry, LogPage, LogPageMeta};
+pub use machine::{CheckStatus, ImageRef, Machine};
+pub use machine_config::{Dns, File, MachineConfig, Metrics, Restart, Static, StopConfig};
+pub use release::{CreateRelease, Release, ReleaseAnswer, UpdateRelease};
+pub use request::{CreateMachine, ErrorBody, UpdateMachine, WaitResponse};
+pub use service::{
+    Autostop, Concurrency, HttpOptions, HttpResponseOptions, Port, ProxyProtoOptions, Service,
+    TlsOptions,
+};
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+/// Settings that the types do not name, in alphabetical order.
+pub type Rest = Map<String, Value>;
+
+/// Reads `null` as empty: the platform's lists and maps may be either.
+fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+#[cfg(test)]
+mod document_tests;
