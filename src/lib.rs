@@ -9,4 +9,5 @@ pub mod layer;
 pub mod nix;
 pub mod push;
 pub mod registry;
+pub mod sandbox;
 pub mod source;
