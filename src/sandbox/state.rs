@@ -55,7 +55,7 @@ pub(super) struct Volume {
 /// An IP address.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Ip {
-    pub(super) ip: String,
+    pub(super) address: String,
     pub(super) region: String,
     pub(super) shared: bool,
     pub(super) created_at_ms: u64,

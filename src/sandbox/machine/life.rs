@@ -211,7 +211,6 @@ impl Life {
 }
 
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "the platform's own fields")]
 struct Exit {
     code: i32,
     oom_killed: bool,

@@ -64,7 +64,7 @@ pub(super) fn delete(call: &Call<'_>, name: &str) -> Answer {
 
 fn ip_view(ip: &Ip) -> Value {
     json!({
-        "ip": ip.ip,
+        "ip": ip.address,
         "region": ip.region,
         "shared": ip.shared,
         "created_at": timestamp(ip.created_at_ms),
@@ -91,7 +91,7 @@ pub(super) fn assign_ip(call: &Call<'_>, name: &str) -> Outcome {
     let app = app_mut(&mut state, name)?;
     let (app_number, n) = (app.number, app.ips.len() + 1);
     // Addresses that documentation may use, of RFC 5737 and RFC 3849.
-    let (ip, shared) = match kind.as_str() {
+    let (address, shared) = match kind.as_str() {
         "shared_v4" => ("198.51.100.1".to_owned(), true),
         "v4" => (format!("192.0.2.{}", n % 256), false),
         "v6" => (format!("2001:db8:{app_number:x}::{n:x}"), false),
@@ -99,7 +99,7 @@ pub(super) fn assign_ip(call: &Call<'_>, name: &str) -> Outcome {
         other => return Err(Refusal::invalid(format!("unknown type of address: {other}"))),
     };
     let region = region.filter(|region| !region.is_empty()).unwrap_or_else(|| "global".into());
-    let ip = Ip { ip, region, shared, created_at_ms: call.now_ms };
+    let ip = Ip { address, region, shared, created_at_ms: call.now_ms };
     let told = ip_view(&ip);
     app.ips.push(ip);
     Ok(Answer::ok(told))

@@ -9,10 +9,10 @@ use crate::fly::wire::{CreateRelease, Release, UpdateRelease};
 use crate::sandbox::machine::timestamp;
 use crate::sandbox::state::Recorded;
 
-pub(super) fn begin_build(call: &Call<'_>) -> Outcome {
+pub(super) fn begin_build(call: &Call<'_>) -> Answer {
     let mut state = call.core.state();
     state.builds += 1;
-    Ok(Answer::ok(json!({"id": state.builds, "status": "started", "wallclock_time_ms": 0})))
+    Answer::ok(json!({"id": state.builds, "status": "started", "wallclock_time_ms": 0}))
 }
 
 pub(super) fn finish_build(call: &Call<'_>) -> Outcome {

@@ -93,7 +93,7 @@ async fn machines_api(call: &Call<'_>, method: &Method, path: &[&str]) -> Outcom
 fn rest_api(call: &Call<'_>, method: &Method, path: &[&str]) -> Outcome {
     match (method.as_str(), path) {
         ("GET", ["organizations", slug]) => Ok(apps::organization(slug)),
-        ("POST", ["builds"]) => releases::begin_build(call),
+        ("POST", ["builds"]) => Ok(releases::begin_build(call)),
         ("POST", ["builds", "finish"]) => releases::finish_build(call),
         ("POST", ["releases"]) => releases::create(call),
         ("PATCH", ["releases", id]) => releases::update(call, id),

@@ -3,98 +3,14 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::sandbox::testing::{World, answer, options};
+use super::{MACHINES, config, kinds};
+use crate::sandbox::testing::{World, options};
 use crate::sandbox::{Behavior, Fault, FaultKind, Options, Pace, Storage};
-
-const MACHINES: &str = "/v1/apps/web/machines";
-
-fn config(extra: Value) -> Value {
-    let mut config = json!({
-        "image": "nginx",
-        "checks": {"alive": {"type": "tcp", "port": 80}},
-        "metadata": {"fly_platform_version": "v2"},
-    });
-    config.as_object_mut().unwrap().append(&mut extra.as_object().unwrap().clone());
-    config
-}
-
-impl World {
-    async fn create(&self, body: Value) -> (String, Value) {
-        let (status, machine) = self.call(Method::POST, MACHINES, body).await;
-        assert_eq!(status, 200, "{machine}");
-        (machine["id"].as_str().unwrap().to_owned(), machine)
-    }
-
-    async fn wait(&self, id: &str, query: &str) -> (u16, Value) {
-        self.get(&format!("{MACHINES}/{id}/wait?{query}")).await
-    }
-
-    async fn machine(&self, id: &str) -> Value {
-        let (status, machine) = self.get(&format!("{MACHINES}/{id}")).await;
-        assert_eq!(status, 200);
-        machine
-    }
-
-    /// Waits, and returns the machine in that state.
-    async fn reach(&self, id: &str, state: &str) -> Value {
-        let (status, told) = self.wait(id, &format!("state={state}&timeout=10")).await;
-        assert_eq!((status, &told["ok"]), (200, &json!(true)), "{told}");
-        self.machine(id).await
-    }
-
-    async fn with_nonce(&self, method: Method, path: &str, nonce: &str) -> (u16, Value) {
-        let request = self.platform(method, path).header("fly-machine-lease-nonce", nonce);
-        answer(request.send().await.unwrap()).await
-    }
-}
-
-fn kinds(machine: &Value) -> Vec<&str> {
-    machine["events"].as_array().unwrap().iter().map(|e| e["type"].as_str().unwrap()).collect()
-}
-
-#[tokio::test]
-async fn the_platform_answers_good_tokens_only_and_always_with_a_request_id() {
-    let world = World::start().await;
-    let url = format!("{}/v1/apps/web", world.sandbox.url());
-    for (header, expected) in [
-        ("Bearer fo1_test", 200),
-        ("FlyV1 fo1_test", 200),
-        ("Bearer fo1_other", 401),
-        ("Basic fo1_test", 401),
-    ] {
-        let request = world.client.get(&url).header("authorization", header);
-        let response = request.send().await.unwrap();
-        assert!(response.headers().contains_key("fly-request-id"));
-        let (status, body) = answer(response).await;
-        assert_eq!(status, expected, "{header}");
-        if expected == 401 {
-            assert_eq!(body["error"], "Authenticate: token validation error");
-        }
-    }
-}
-
-#[tokio::test]
-async fn apps_are_made_once_and_unknown_ones_are_not_found() {
-    let world = World::start().await;
-    assert_eq!(world.get("/v1/apps/new").await.0, 404);
-    assert_eq!(world.get("/v1/apps/new/machines").await.0, 404);
-    let create = json!({"app_name": "new", "org_slug": "personal"});
-    assert_eq!(world.call(Method::POST, "/v1/apps", create.clone()).await.0, 201);
-    let (status, body) = world.call(Method::POST, "/v1/apps", create).await;
-    assert_eq!(status, 422);
-    assert!(body["error"].as_str().unwrap().contains("Name has already been taken"));
-    let (_, app) = world.get("/v1/apps/new").await;
-    assert_eq!(
-        (&app["status"], &app["organization"]["slug"]),
-        (&json!("pending"), &json!("personal"))
-    );
-    assert_eq!(world.get("/v1/apps").await.1["total_apps"], 3);
-}
 
 #[tokio::test]
 async fn a_new_machine_starts_and_its_checks_appear_then_pass() {
     let world = World::start().await;
-    let (id, created) = world.create(json!({"config": config(json!({}))})).await;
+    let (id, created) = world.create(json!({"config": config(&json!({}))})).await;
     assert_eq!(created["state"], "created");
     let started = world.reach(&id, "started").await;
     assert_eq!(kinds(&started), ["start", "launch"]);
@@ -118,10 +34,10 @@ async fn a_new_machine_starts_and_its_checks_appear_then_pass() {
 #[tokio::test]
 async fn an_update_makes_a_new_version_and_passes_through_replacing() {
     let world = World::start().await;
-    let (id, created) = world.create(json!({"config": config(json!({}))})).await;
+    let (id, created) = world.create(json!({"config": config(&json!({}))})).await;
     world.reach(&id, "started").await;
     let path = format!("{MACHINES}/{id}");
-    let changed = config(json!({"env": {"A": "1"}, "unheard_of": [1]}));
+    let changed = config(&json!({"env": {"A": "1"}, "unheard_of": [1]}));
     let (status, updated) =
         world.call(Method::POST, &path, json!({"config": changed.clone()})).await;
     assert_eq!((status, &updated["state"]), (200, &json!("replacing")));
@@ -141,9 +57,10 @@ async fn an_update_makes_a_new_version_and_passes_through_replacing() {
 #[tokio::test]
 async fn an_update_of_a_version_that_is_no_longer_current_changes_nothing() {
     let world = World::start().await;
-    let (id, created) = world.create(json!({"config": config(json!({}))})).await;
+    let (id, created) = world.create(json!({"config": config(&json!({}))})).await;
     let path = format!("{MACHINES}/{id}");
-    let update = |version: &Value| json!({"config": config(json!({})), "current_version": version});
+    let update =
+        |version: &Value| json!({"config": config(&json!({})), "current_version": version});
     assert_eq!(world.call(Method::POST, &path, update(&json!("01ARZ"))).await.0, 409);
     assert_eq!(world.machine(&id).await["instance_id"], created["instance_id"]);
     assert_eq!(world.call(Method::POST, &path, update(&created["instance_id"])).await.0, 200);
@@ -152,10 +69,10 @@ async fn an_update_of_a_version_that_is_no_longer_current_changes_nothing() {
 #[tokio::test]
 async fn what_is_not_launched_stays_stopped_until_it_is_started() {
     let world = World::start().await;
-    let (id, _) = world.create(json!({"config": config(json!({})), "skip_launch": true})).await;
+    let (id, _) = world.create(json!({"config": config(&json!({})), "skip_launch": true})).await;
     world.reach(&id, "stopped").await;
     let path = format!("{MACHINES}/{id}");
-    let update = json!({"config": config(json!({})), "skip_launch": true});
+    let update = json!({"config": config(&json!({})), "skip_launch": true});
     assert_eq!(world.call(Method::POST, &path, update).await.0, 200);
     let stopped = world.reach(&id, "stopped").await;
     assert_eq!(kinds(&stopped), ["update", "launch"]);
@@ -171,7 +88,7 @@ async fn what_is_not_launched_stays_stopped_until_it_is_started() {
 #[tokio::test]
 async fn a_lease_keeps_others_out_until_it_is_over() {
     let world = World::start().await;
-    let create = json!({"config": config(json!({})), "lease_ttl": 30});
+    let create = json!({"config": config(&json!({})), "lease_ttl": 30});
     let (id, created) = world.create(create).await;
     let path = format!("{MACHINES}/{id}");
     let lease = format!("{path}/lease");
@@ -179,7 +96,7 @@ async fn a_lease_keeps_others_out_until_it_is_over() {
     assert_eq!(world.sandbox.leases("web"), 1);
     assert!(world.machine(&id).await.get("nonce").is_none());
 
-    let update = json!({"config": config(json!({}))});
+    let update = json!({"config": config(&json!({}))});
     let (status, body) = world.call(Method::POST, &path, update).await;
     assert_eq!(status, 409);
     assert!(body["error"].as_str().unwrap().contains("lease currently held by"));
@@ -212,7 +129,7 @@ async fn a_lease_keeps_others_out_until_it_is_over() {
 async fn waiting_ends_with_a_state_a_timeout_or_a_refusal() {
     let world = World::start().await;
     assert_eq!(world.wait("0123", "state=started").await.0, 404);
-    let (id, _) = world.create(json!({"config": config(json!({}))})).await;
+    let (id, _) = world.create(json!({"config": config(&json!({}))})).await;
     let (status, told) = world.wait(&id, "state=stopped,failed&state=started&timeout=5").await;
     assert_eq!((status, &told["state"]), (200, &json!("started")));
     let (status, body) = world.wait(&id, "state=stopped&timeout=1").await;
@@ -240,7 +157,7 @@ async fn waiting_ends_with_a_state_a_timeout_or_a_refusal() {
 async fn a_crash_leaves_exit_events_and_log_lines() {
     let world = World::start().await;
     world.sandbox.set_behavior("web", Behavior::ChecksNeverPass);
-    let crash = config(json!({
+    let crash = config(&json!({
         "env": {"SNOWBIRD_SANDBOX": "crash:7"},
         "restart": {"policy": "on-failure", "max_retries": 2},
     }));
@@ -273,7 +190,7 @@ async fn a_crash_leaves_exit_events_and_log_lines() {
 async fn checks_that_are_ordered_never_to_pass_stay_critical() {
     let world = World::start().await;
     world.sandbox.set_behavior("web", Behavior::ChecksNeverPass);
-    let (id, _) = world.create(json!({"config": config(json!({}))})).await;
+    let (id, _) = world.create(json!({"config": config(&json!({}))})).await;
     world.reach(&id, "started").await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(world.machine(&id).await["checks"][0]["status"], "critical");
@@ -282,7 +199,7 @@ async fn checks_that_are_ordered_never_to_pass_stay_critical() {
 #[tokio::test]
 async fn a_release_command_ends_destroyed_and_can_still_be_looked_at() {
     let world = World::start().await;
-    let once = config(json!({"auto_destroy": true, "restart": {"policy": "no"}}));
+    let once = config(&json!({"auto_destroy": true, "restart": {"policy": "no"}}));
     let (id, _) = world.create(json!({"config": once, "skip_launch": true})).await;
     world.reach(&id, "stopped").await;
     world.call(Method::POST, &format!("{MACHINES}/{id}/start"), json!({})).await;
@@ -294,7 +211,7 @@ async fn a_release_command_ends_destroyed_and_can_still_be_looked_at() {
 #[tokio::test]
 async fn an_image_that_was_never_pushed_fails_the_machine() {
     let world = World::start().await;
-    let mut missing = config(json!({}));
+    let mut missing = config(&json!({}));
     missing["image"] = "registry.fly.io/web:v1".into();
     let (id, _) = world.create(json!({"config": missing})).await;
     let failed = world.reach(&id, "failed").await;
@@ -306,7 +223,7 @@ async fn an_image_that_was_never_pushed_fails_the_machine() {
 #[tokio::test]
 async fn metadata_is_changed_beside_the_version() {
     let world = World::start().await;
-    let (id, created) = world.create(json!({"config": config(json!({}))})).await;
+    let (id, created) = world.create(json!({"config": config(&json!({}))})).await;
     let path = format!("{MACHINES}/{id}/metadata");
     let set = world.call(Method::POST, &format!("{path}/tag"), json!({"value": "blue"})).await;
     assert_eq!(set.0, 204);
@@ -325,101 +242,13 @@ async fn metadata_is_changed_beside_the_version() {
 #[tokio::test]
 async fn a_machine_on_a_lost_host_is_told_in_part() {
     let world = World::start().await;
-    let (id, _) = world.create(json!({"config": config(json!({}))})).await;
+    let (id, _) = world.create(json!({"config": config(&json!({}))})).await;
     world.sandbox.set_unreachable("web", &id, true);
     let machine = world.machine(&id).await;
     assert_eq!(machine["host_status"], "unreachable");
     assert!(machine.get("config").is_none());
     assert_eq!(machine["incomplete_config"]["image"], "nginx");
     assert_eq!(world.call(Method::POST, &format!("{MACHINES}/{id}/stop"), json!({})).await.0, 408);
-}
-
-#[tokio::test]
-async fn a_volume_belongs_to_one_machine() {
-    let world = World::start().await;
-    let create = json!({"name": "data", "region": "fra", "size_gb": 2});
-    let (_, volume) = world.call(Method::POST, "/v1/apps/web/volumes", create).await;
-    assert_eq!(volume["attached_machine_id"], Value::Null);
-    let mounts = json!({"mounts": [{"volume": volume["id"], "path": "/data"}]});
-    let (id, _) = world.create(json!({"config": config(mounts.clone())})).await;
-    let (_, volumes) = world.get("/v1/apps/web/volumes").await;
-    assert_eq!(volumes[0]["attached_machine_id"], json!(id));
-    let second = world.call(Method::POST, MACHINES, json!({"config": config(mounts)})).await;
-    assert_eq!(second.0, 412);
-}
-
-#[tokio::test]
-async fn addresses_are_assigned_and_listed() {
-    let world = World::start().await;
-    let path = "/v1/apps/web/ip_assignments";
-    let (status, ip) = world.call(Method::POST, path, json!({"type": "shared_v4"})).await;
-    assert_eq!((status, &ip["shared"]), (200, &json!(true)));
-    assert_eq!(world.call(Method::POST, path, json!({"type": "v9"})).await.0, 400);
-    assert_eq!(world.get(path).await.1["ips"], json!([ip]));
-}
-
-#[tokio::test]
-async fn releases_are_counted_and_the_last_complete_one_is_current() {
-    let world = World::start().await;
-    let create = |image: &str| {
-        json!({"app_name": "web", "build_id": 0, "image": image, "strategy": "ROLLING",
-               "definition": {"app": "web"}})
-    };
-    let (status, first) = world.call(Method::POST, "/api/v1/releases", create("i:1")).await;
-    assert_eq!((status, &first["release"]["version"]), (201, &json!(1)));
-    let (_, second) = world.call(Method::POST, "/api/v1/releases", create("i:2")).await;
-    let current = "/api/v1/apps/web/releases/current";
-    assert_eq!(world.get(current).await.0, 404);
-    for (release, status) in [(&first, "complete"), (&second, "failed")] {
-        let path = format!("/api/v1/releases/{}", release["release"]["id"].as_str().unwrap());
-        let update = json!({"status": status, "metadata": null});
-        let (code, told) = world.call(Method::PATCH, &path, update).await;
-        assert_eq!((code, &told["status"]), (200, &json!(status)));
-    }
-    assert_eq!(world.get(current).await.1["release"]["image_ref"], "i:1");
-    let (_, list) = world.get("/api/v1/apps/web/releases?limit=1").await;
-    assert_eq!(list["releases"][0]["version"], 2);
-    assert_eq!(world.sandbox.releases("web").len(), 2);
-    let unknown = world.call(Method::PATCH, "/api/v1/releases/x", json!({"status": "failed"}));
-    assert_eq!(unknown.await.0, 404);
-}
-
-#[tokio::test]
-async fn graphql_answers_what_a_deploy_asks() {
-    let world = World::start().await;
-    let ask = async |query: &str, variables: Value| {
-        let body = json!({"query": query, "variables": variables});
-        world.call(Method::POST, "/graphql", body).await.1
-    };
-    let image = "query($appName:String!,$imageRef:String!){app(name:$appName){id \
-                 image(ref:$imageRef){id digest ref compressedSize: compressedSizeFull}}}";
-    let of = |reference: &str| json!({"appName": "web", "imageRef": reference});
-    let missing = ask(image, of("registry.fly.io/web:v1")).await;
-    assert_eq!(missing["data"]["app"]["image"], Value::Null);
-    let foreign = ask(image, of("nginx")).await;
-    assert_eq!(foreign["data"]["app"]["image"]["compressedSize"], "0");
-    let web = json!({"appName": "web"});
-    let egress = ask("{app(name:$n){egressIpAddresses{nodes{ip}}}}", web.clone()).await;
-    assert_eq!(egress["data"]["app"]["egressIpAddresses"]["nodes"], json!([]));
-    let allowed = ask("{canPerformBluegreenDeployment(name:$appName)}", web.clone()).await;
-    assert_eq!(allowed["data"]["canPerformBluegreenDeployment"], true);
-    let release = "{app(name:$n){currentReleaseUnprocessed{configDefinition}}}";
-    assert_eq!(ask(release, web).await["data"]["app"]["currentReleaseUnprocessed"], Value::Null);
-    let unknown = ask(release, json!({"appName": "nobody"})).await;
-    assert_eq!(unknown["errors"][0]["message"], "Could not find App");
-}
-
-#[tokio::test]
-async fn builds_and_the_organization_are_there_for_flyctl() {
-    let world = World::start().await;
-    let (_, told) = world.get("/api/v1/organizations/personal").await;
-    assert_eq!(told["organization"]["slug"], "personal");
-    let (status, build) =
-        world.call(Method::POST, "/api/v1/builds", json!({"app_name": "web"})).await;
-    assert_eq!((status, &build["id"]), (200, &json!(1)));
-    let finish = json!({"build_id": 1, "app_name": "web", "status": "completed"});
-    let finished = world.call(Method::POST, "/api/v1/builds/finish", finish).await;
-    assert_eq!((finished.0, &finished.1["id"]), (200, &json!(1)));
 }
 
 #[tokio::test]
@@ -432,7 +261,7 @@ async fn a_lost_answer_leaves_the_machine_that_was_made() {
         what: FaultKind::LostAnswer,
     });
     let request = world.platform(Method::POST, MACHINES);
-    let body = json!({"config": config(json!({}))});
+    let body = json!({"config": config(&json!({}))});
     assert!(request.json(&body).send().await.is_err());
     assert_eq!(world.sandbox.machines("web").len(), 1);
 }
@@ -446,17 +275,10 @@ async fn a_folder_keeps_machines_over_a_restart() {
         ..options()
     };
     let world = World::with(options()).await;
-    let (id, created) = world.create(json!({"config": config(json!({}))})).await;
+    let (id, created) = world.create(json!({"config": config(&json!({}))})).await;
     world.sandbox.stop().await.unwrap();
     let world = World::with(options()).await;
     let started = world.reach(&id, "started").await;
     assert_eq!(started["instance_id"], created["instance_id"]);
     assert_eq!(started["config"], created["config"]);
-}
-
-#[tokio::test]
-async fn apps_come_to_be_when_they_are_named_where_that_is_wanted() {
-    let world = World::with(Options { auto_create_apps: true, ..options() }).await;
-    assert_eq!(world.get("/v1/apps/fresh").await.0, 200);
-    assert_eq!(world.get("/v1/apps/Not%20A%20Name").await.0, 404);
 }
