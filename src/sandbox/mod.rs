@@ -20,7 +20,9 @@ mod core;
 mod error;
 mod fault;
 mod gate;
+mod machine;
 mod options;
+mod platform;
 mod registry;
 mod server;
 mod state;
@@ -29,7 +31,7 @@ mod store;
 mod testing;
 
 pub use error::Error;
-pub use fault::{Fault, FaultKind};
+pub use fault::{Fault, FaultKind, ParseFaultError};
 pub use gate::RequestRecord;
 pub use options::{Behavior, Options, Pace, Storage};
 pub use server::Sandbox;
