@@ -1,5 +1,7 @@
 //! snowbird
 
+pub mod cli;
+pub mod deploy;
 pub mod error;
 pub mod event;
 pub mod fly;
@@ -9,5 +11,6 @@ pub mod layer;
 pub mod nix;
 pub mod push;
 pub mod registry;
+pub mod rollout;
 pub mod sandbox;
 pub mod source;

@@ -29,12 +29,23 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 pub(super) struct OutputArgs {
     /// Write progress and result as JSON, one object a line
-    #[arg(long, global = true, env = "SNOWBIRD_JSON", hide_env_values = true, help_heading = "Output")]
+    #[arg(
+        long,
+        global = true,
+        env = "SNOWBIRD_JSON",
+        hide_env_values = true,
+        help_heading = "Output"
+    )]
     pub(super) json: bool,
     /// How to show progress
     #[arg(
-        long, global = true, value_enum, default_value = "auto", env = "SNOWBIRD_PROGRESS",
-        hide_env_values = true, help_heading = "Output"
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        env = "SNOWBIRD_PROGRESS",
+        hide_env_values = true,
+        help_heading = "Output"
     )]
     progress: ProgressArg,
     /// Show errors and the result alone
@@ -103,13 +114,20 @@ pub(super) struct ImageArgs {
     pub(super) nix_arguments: Vec<OsString>,
     /// How to compress layers: `gzip` or `zstd`, with a level if you like (`zstd:9`)
     #[arg(
-        long, value_name = "NAME[:LEVEL]", env = "SNOWBIRD_COMPRESSION", hide_env_values = true,
+        long,
+        value_name = "NAME[:LEVEL]",
+        env = "SNOWBIRD_COMPRESSION",
+        hide_env_values = true,
         help_heading = "Image"
     )]
     pub(super) compression: Option<Encoding>,
     /// How to write the manifest
     #[arg(
-        long, value_enum, default_value = "oci", env = "SNOWBIRD_MANIFEST", hide_env_values = true,
+        long,
+        value_enum,
+        default_value = "oci",
+        env = "SNOWBIRD_MANIFEST",
+        hide_env_values = true,
         help_heading = "Image"
     )]
     pub(super) manifest: ManifestArg,
@@ -140,13 +158,21 @@ impl ManifestArg {
 pub(super) struct FlyArgs {
     /// The app; by default the one that fly.toml names
     #[arg(
-        short, long, value_name = "NAME", env = "FLY_APP", hide_env_values = true,
+        short,
+        long,
+        value_name = "NAME",
+        env = "FLY_APP",
+        hide_env_values = true,
         help_heading = "Fly"
     )]
     pub(super) app: Option<AppName>,
     /// The app's configuration file, or the folder that it is in
     #[arg(
-        short, long, value_name = "PATH", env = "SNOWBIRD_CONFIG", hide_env_values = true,
+        short,
+        long,
+        value_name = "PATH",
+        env = "SNOWBIRD_CONFIG",
+        hide_env_values = true,
         help_heading = "Fly"
     )]
     pub(super) config: Option<PathBuf>,
@@ -164,7 +190,10 @@ pub(super) struct DeployArgs {
     pub(super) fly: FlyArgs,
     /// Deploy an image that is in a registry already, and build nothing
     #[arg(
-        short, long = "image", value_name = "REFERENCE", conflicts_with = "installable",
+        short,
+        long = "image",
+        value_name = "REFERENCE",
+        conflicts_with = "installable",
         help_heading = "Image"
     )]
     pub(super) reference: Option<Reference>,
@@ -172,7 +201,13 @@ pub(super) struct DeployArgs {
     #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = variable, help_heading = "Deploy")]
     pub(super) variables: Vec<(String, String)>,
     /// How machines are replaced; over fly.toml
-    #[arg(long, value_name = "STRATEGY", env = "SNOWBIRD_STRATEGY", hide_env_values = true, help_heading = "Deploy")]
+    #[arg(
+        long,
+        value_name = "STRATEGY",
+        env = "SNOWBIRD_STRATEGY",
+        hide_env_values = true,
+        help_heading = "Deploy"
+    )]
     pub(super) strategy: Option<String>,
     /// How long a machine may take to start, and again to become healthy [default: 5m]
     #[arg(
@@ -197,20 +232,31 @@ pub(super) struct PushArgs {
     /// Where to push: HOST/REPOSITORY, with a tag if you like; else Fly's registry and the
     /// app
     #[arg(
-        long, value_name = "REFERENCE", env = "SNOWBIRD_TO", hide_env_values = true,
+        long,
+        value_name = "REFERENCE",
+        env = "SNOWBIRD_TO",
+        hide_env_values = true,
         help_heading = "Registry"
     )]
     pub(super) to: Option<Reference>,
     /// The user name for a registry other than Fly's
     #[arg(
-        long, value_name = "NAME", env = "SNOWBIRD_REGISTRY_USERNAME", hide_env_values = true,
-        requires = "password_file", help_heading = "Registry"
+        long,
+        value_name = "NAME",
+        env = "SNOWBIRD_REGISTRY_USERNAME",
+        hide_env_values = true,
+        requires = "password_file",
+        help_heading = "Registry"
     )]
     pub(super) username: Option<String>,
     /// A file with the password for a registry other than Fly's; else docker's own login
     #[arg(
-        long, value_name = "FILE", env = "SNOWBIRD_REGISTRY_PASSWORD_FILE", hide_env_values = true,
-        requires = "username", help_heading = "Registry"
+        long,
+        value_name = "FILE",
+        env = "SNOWBIRD_REGISTRY_PASSWORD_FILE",
+        hide_env_values = true,
+        requires = "username",
+        help_heading = "Registry"
     )]
     pub(super) password_file: Option<PathBuf>,
     /// Speak HTTP without TLS, as is done with loopback hosts

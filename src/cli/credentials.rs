@@ -81,7 +81,10 @@ fn flyctl_login(context: &Context) -> Result<Option<Secret>, Failure> {
     let Ok(text) = fs::read_to_string(&file) else { return Ok(None) };
     // The text is a secret: the parser's error, which may show it, is not.
     let Ok(login) = serde_yaml_ng::from_str::<Login>(&text) else {
-        return Err(Failure::config(&format!("`{}` is not flyctl's configuration", file.display())));
+        return Err(Failure::config(&format!(
+            "`{}` is not flyctl's configuration",
+            file.display()
+        )));
     };
     let token = login.access_token.unwrap_or_default();
     let user = token.split(',').find(|part| part.trim().starts_with("fo1_"));

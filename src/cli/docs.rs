@@ -2,9 +2,9 @@
 
 use clap::CommandFactory as _;
 
+use super::Context;
 use super::args::Args;
 use super::exit::Failure;
-use super::Context;
 
 /// Writes completions for `shell`.
 pub(super) fn completions(context: &Context, shell: clap_complete::Shell) -> Result<(), Failure> {

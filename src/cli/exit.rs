@@ -88,6 +88,11 @@ impl Failure {
         Self { code: "config.unusable", text: format!("error: {message}") }
     }
 
+    /// Makes the failure of a command that was interrupted.
+    pub(super) fn interrupted() -> Self {
+        Self { code: "interrupted", text: "error: interrupted".to_owned() }
+    }
+
     /// Makes a failure that nobody foresaw.
     pub(super) fn unforeseen(message: &str) -> Self {
         Self { code: "unforeseen", text: format!("error: {message}") }

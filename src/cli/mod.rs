@@ -10,6 +10,7 @@ mod docs;
 mod env;
 mod exit;
 mod output;
+mod platform;
 mod push;
 mod report;
 mod sandbox;

@@ -53,11 +53,13 @@ pub(super) async fn run(
 
     let mut transfers = FuturesUnordered::new();
     let mut failure = None;
-    loop {
+    let mut reads = true;
+    while reads || !transfers.is_empty() {
         tokio::select! {
-            Some(job) = incoming.recv() => {
-                transfers.push(transfer(run.registry, job, &**run.reporter, &stop));
-            }
+            job = incoming.recv(), if reads => match job {
+                Some(job) => transfers.push(transfer(run.registry, job, &**run.reporter, &stop)),
+                None => reads = false,
+            },
             Some(done) = transfers.next() => match done {
                 Ok(layer) => {
                     if layer.sent {
@@ -75,7 +77,6 @@ pub(super) async fn run(
                 Err(error) => failure = Some(error),
             },
             () = run.cancel.cancelled() => break,
-            else => break,
         }
     }
     let cancelled = run.cancel.is_cancelled();

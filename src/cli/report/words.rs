@@ -55,10 +55,9 @@ pub(super) fn line(event: &Event) -> Option<String> {
                 plural(*changed, "machine"),
             )
         }
-        Event::Retrying { what, reason, attempt, after_ms } => format!(
-            "{what}: attempt {attempt} failed ({reason}); again in {}",
-            duration(*after_ms)
-        ),
+        Event::Retrying { what, reason, attempt, after_ms } => {
+            format!("{what}: attempt {attempt} failed ({reason}); again in {}", duration(*after_ms))
+        }
         Event::Warning { message, .. } => format!("warning: {message}"),
         Event::Building { phase: Some(_), .. } | Event::BuildProgress { .. } => return None,
     })

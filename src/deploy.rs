@@ -1,0 +1,270 @@
+//! Build, push and roll out as one run: the only module that knows all three.
+//!
+//! While Nix works, the app and its machines are already looked at: a wrong name or token
+//! ends the build instead of waiting for it, and the image that runs now says which layers
+//! need not be sent.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Explain;
+use crate::event::{Event, Reporter};
+use crate::fly;
+use crate::fly::AppName;
+use crate::fly::config::AppConfig;
+use crate::image::{Reference, Tag};
+use crate::nix::{self, BuildOutput, Installable, Nix, StorePath};
+use crate::push::{self, Format, Platform, Pushed};
+use crate::registry::Registry;
+use crate::rollout::{self, Settings};
+use crate::source::{self, Source};
+
+/// Why a run failed: as its part did.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Building failed.
+    #[error(transparent)]
+    Nix(#[from] nix::Error),
+    /// What was built is no image.
+    #[error(transparent)]
+    Source(#[from] source::Error),
+    /// Pushing failed.
+    #[error(transparent)]
+    Push(#[from] push::Error),
+    /// The platform could not be asked.
+    #[error(transparent)]
+    Fly(#[from] fly::Error),
+    /// Rolling out failed.
+    #[error(transparent)]
+    Rollout(#[from] rollout::Error),
+    /// The run was cancelled.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Error {
+    fn inner(&self) -> Option<&dyn Explain> {
+        match self {
+            Self::Nix(error) => Some(error),
+            Self::Source(error) => Some(error),
+            Self::Push(error) => Some(error),
+            Self::Fly(error) => Some(error),
+            Self::Rollout(error) => Some(error),
+            Self::Interrupted => None,
+        }
+    }
+}
+
+impl Explain for Error {
+    fn code(&self) -> &'static str {
+        self.inner().map_or("interrupted", |error| error.code())
+    }
+
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        self.inner()?.hint()
+    }
+}
+
+/// Where an image comes from.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// It is there already; that takes no Nix.
+    File(PathBuf),
+    /// Nix builds it.
+    Nix {
+        /// The nix that does.
+        nix: Nix,
+        /// What it builds.
+        output: Output,
+        /// Further arguments for it.
+        arguments: Vec<OsString>,
+    },
+}
+
+/// What Nix builds.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// What the user named.
+    Named(Installable),
+    /// The container of a flake, which is to be found.
+    ContainerOf(String),
+}
+
+/// What is built, and how it is written to a registry.
+#[derive(Debug, Clone)]
+pub struct ImageRequest {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Tags that shall point to the image, besides that of its store path.
+    pub tags: Vec<Tag>,
+    /// How layers and manifest are written.
+    pub format: Format,
+}
+
+/// An image on this machine, kept from Nix's garbage collector while this lives.
+struct Built {
+    source: Source,
+    /// `nix-` and the hash of the store path: the same image always has the same tag.
+    identity: Option<Tag>,
+    _gc_root: Option<BuildOutput>,
+}
+
+/// Builds an image and pushes it to the repository of `registry`.
+///
+/// # Errors
+///
+/// Fails as building, reading and pushing do, and when `cancel` fires.
+pub async fn build_and_push(
+    request: &ImageRequest,
+    registry: &Registry,
+    previous: Vec<Reference>,
+    platform: Platform,
+    reporter: &Arc<dyn Reporter>,
+    cancel: &CancellationToken,
+) -> Result<Pushed, Error> {
+    let built = or_cancelled(cancel, build(request, &**reporter)).await?;
+    push_built(request, built, registry, previous, platform, reporter, cancel).await
+}
+
+async fn push_built(
+    request: &ImageRequest,
+    built: Built,
+    registry: &Registry,
+    previous: Vec<Reference>,
+    platform: Platform,
+    reporter: &Arc<dyn Reporter>,
+    cancel: &CancellationToken,
+) -> Result<Pushed, Error> {
+    let mut tags = request.tags.clone();
+    tags.extend(built.identity.clone().filter(|identity| !request.tags.contains(identity)));
+    let request = push::Request {
+        source: built.source.clone(),
+        tags,
+        previous,
+        format: request.format,
+        platform,
+    };
+    Ok(push::push(registry, &request, reporter, cancel).await?)
+}
+
+async fn build(request: &ImageRequest, reporter: &dyn Reporter) -> Result<Built, Error> {
+    let (nix, output, arguments) = match &request.origin {
+        Origin::File(path) => return opened(path, None),
+        Origin::Nix { nix, output, arguments } => (nix, output, arguments),
+    };
+    let installable = match output {
+        Output::Named(installable) => installable.clone(),
+        Output::ContainerOf(flake) => nix.default_installable(flake, arguments, reporter).await?,
+    };
+    let output = nix.build(&installable, arguments, reporter).await?;
+    let path = output.path().to_owned();
+    opened(&path, Some(output))
+}
+
+fn opened(path: &Path, gc_root: Option<BuildOutput>) -> Result<Built, Error> {
+    let store_path = path.to_str().and_then(|path| path.parse::<StorePath>().ok());
+    let identity = store_path.and_then(|path| format!("nix-{}", path.hash()).parse().ok());
+    Ok(Built { source: Source::open(path)?, identity, _gc_root: gc_root })
+}
+
+async fn or_cancelled<T>(
+    cancel: &CancellationToken,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::select! {
+        result = work => result,
+        () = cancel.cancelled() => Err(Error::Interrupted),
+    }
+}
+
+/// What a deploy brings to the machines.
+#[derive(Debug)]
+pub enum Image {
+    /// It is built and pushed first.
+    Build {
+        /// What and how.
+        request: ImageRequest,
+        /// Where it is pushed to.
+        registry: Registry,
+    },
+    /// It is in a registry already.
+    Ready(Reference),
+}
+
+/// A whole deploy.
+#[derive(Debug)]
+pub struct Request {
+    /// What the machines shall run.
+    pub image: Image,
+    /// The app.
+    pub app: AppName,
+    /// Its configuration.
+    pub config: AppConfig,
+    /// How the machines are changed.
+    pub settings: Settings,
+}
+
+/// What a deploy came to.
+#[derive(Debug)]
+pub struct Deployed {
+    /// The image that the app runs.
+    pub image: Reference,
+    /// What became of the machines.
+    pub outcome: rollout::Outcome,
+}
+
+/// Builds, pushes and rolls out.
+///
+/// # Errors
+///
+/// Fails as its parts do, and when `cancel` fires. What was begun is tidied up: uploads are
+/// cancelled, leases released.
+pub async fn deploy(
+    fly: &fly::Client,
+    request: Request,
+    reporter: &Arc<dyn Reporter>,
+    cancel: &CancellationToken,
+) -> Result<Deployed, Error> {
+    let start = Instant::now();
+    let Request { image, app, config, settings } = request;
+    let inspect = async { Ok(rollout::inspect(fly, &app).await?) };
+    let (current, reference) = match image {
+        Image::Ready(reference) => (or_cancelled(cancel, inspect).await?, reference),
+        Image::Build { request, registry } => {
+            let build = build(&request, &**reporter);
+            // Whichever fails first ends the other.
+            let both = async { tokio::try_join!(inspect, build) };
+            let (current, built) = or_cancelled(cancel, both).await?;
+            report_app(&app, &current, &**reporter);
+            let images = current.images();
+            let previous = images.iter().filter_map(|image| image.parse().ok()).collect();
+            let platform = Platform::LinuxAmd64;
+            let pushed =
+                push_built(&request, built, &registry, previous, platform, reporter, cancel);
+            (current, pushed.await?.reference)
+        }
+    };
+    let request =
+        rollout::Request { config, app: app.clone(), image: reference.to_string(), settings };
+    let outcome = rollout::run(fly, request, current, Arc::clone(reporter), cancel.clone()).await?;
+    reporter.report(Event::Deployed {
+        app: app.to_string(),
+        image: reference.to_string(),
+        version: outcome.version,
+        changed: outcome.changed,
+        unchanged: outcome.unchanged,
+        url: outcome.url.clone(),
+        elapsed_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+    });
+    Ok(Deployed { image: reference, outcome })
+}
+
+fn report_app(app: &AppName, current: &rollout::Current, reporter: &dyn Reporter) {
+    reporter.report(Event::AppFound { app: app.to_string(), machines: current.machines().len() });
+}
