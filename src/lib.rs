@@ -9,5 +9,6 @@ pub mod layer;
 pub mod nix;
 pub mod push;
 pub mod registry;
+pub mod rollout;
 pub mod sandbox;
 pub mod source;
