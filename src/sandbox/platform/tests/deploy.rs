@@ -138,3 +138,13 @@ async fn apps_come_to_be_when_they_are_named_where_that_is_wanted() {
     assert_eq!(world.get("/v1/apps/fresh").await.0, 200);
     assert_eq!(world.get("/v1/apps/Not%20A%20Name").await.0, 404);
 }
+
+#[tokio::test]
+async fn whoever_asks_too_often_is_told_so_where_that_is_wanted() {
+    let world = World::with(Options { rate_limits: true, ..options() }).await;
+    for _ in 0..3 {
+        assert_eq!(world.get(MACHINES).await.0, 200);
+    }
+    assert_eq!(world.get(MACHINES).await.0, 429);
+    assert_eq!(world.get("/v1/apps/web").await.0, 200);
+}
