@@ -8,6 +8,7 @@ mod apps;
 mod client;
 #[cfg(test)]
 mod client_tests;
+pub mod config;
 mod error;
 mod leases;
 mod machines;

@@ -1,0 +1,34 @@
+# What `nix flake check` builds. The tests that need a registry, a Fly or a Nix of their own
+# are run by cargo: a sandbox has none of them.
+{
+  lib,
+  pkgs,
+  packageFor,
+}:
+let
+  package = packageFor pkgs;
+in
+{
+  inherit package;
+
+  tests = package.overrideAttrs (_final: previous: {
+    pname = "${previous.pname}-tests";
+    # Unit tests read the recorded logs and images that lie there.
+    src = lib.fileset.toSource {
+      root = ../.;
+      fileset = lib.fileset.unions [
+        ../ARCHITECTURE.md
+        ../Cargo.lock
+        ../Cargo.toml
+        ../README.md
+        ../src
+        ../tests/fixtures
+      ];
+    };
+    doCheck = true;
+    cargoTestFlags = [
+      "--lib"
+      "--bins"
+    ];
+  });
+}

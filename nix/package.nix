@@ -1,0 +1,72 @@
+{
+  lib,
+  stdenv,
+  rustPlatform,
+  installShellFiles,
+  makeBinaryWrapper,
+  versionCheckHook,
+  nix,
+  gitMinimal,
+}:
+let
+  inherit (lib.importTOML ../Cargo.toml) package;
+in
+rustPlatform.buildRustPackage {
+  pname = package.name;
+  inherit (package) version;
+
+  # Only what is compiled, so that no other change builds it anew. The crate's documentation
+  # includes the two texts.
+  src = lib.fileset.toSource {
+    root = ../.;
+    fileset = lib.fileset.unions [
+      ../ARCHITECTURE.md
+      ../Cargo.lock
+      ../Cargo.toml
+      ../README.md
+      ../src
+    ];
+  };
+  cargoLock.lockFile = ../Cargo.lock;
+
+  nativeBuildInputs = [
+    installShellFiles
+    makeBinaryWrapper
+  ];
+
+  # `checks.tests` runs them: users need not compile them.
+  doCheck = false;
+
+  postInstall =
+    lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+      for shell in bash fish zsh; do
+        "$out/bin/snowbird" completions "$shell" > "snowbird.$shell"
+      done
+      installShellCompletion --cmd snowbird \
+        --bash snowbird.bash --fish snowbird.fish --zsh snowbird.zsh
+      "$out/bin/snowbird" man > snowbird.1
+      installManPage snowbird.1
+    ''
+    # Last on PATH: the host's own Nix, of whatever make and version, comes first.
+    + ''
+      wrapProgram "$out/bin/snowbird" --suffix PATH : ${
+        lib.makeBinPath [
+          nix
+          gitMinimal
+        ]
+      }
+    '';
+
+  doInstallCheck = true;
+  nativeInstallCheckInputs = [ versionCheckHook ];
+
+  meta = {
+    inherit (package) description;
+    license = [
+      lib.licenses.mit
+      lib.licenses.asl20
+    ];
+    mainProgram = "snowbird";
+    platforms = lib.platforms.unix;
+  };
+}

@@ -1,0 +1,301 @@
+//! Credentials, and what a registry wants to see of them.
+//!
+//! <https://distribution.github.io/distribution/spec/auth/token/>
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::{Client, Url};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::Error;
+use crate::http::{self, Secret, authorization, basic_authorization, read_capped, send};
+
+/// The most bytes of a token answer.
+const MAX_TOKEN_BYTES: usize = 64 * 1024;
+
+/// How long a token server may take.
+const TOKEN_TIME: Duration = Duration::from_secs(20);
+
+/// How long a token lives that does not say so.
+const DEFAULT_LIFE: Duration = Duration::from_secs(60);
+
+/// A user name and its password or token.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The user name; `x` on Fly.
+    pub username: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// Keeps the header that the registry accepts, and makes a new one when it must.
+#[derive(Debug)]
+pub(super) struct Auth {
+    credentials: Option<Credentials>,
+    scopes: Vec<String>,
+    /// Held while a token is fetched, so that all who need one wait for the same.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    header: Option<HeaderValue>,
+    bearer: Option<Bearer>,
+    renew_at: Option<Instant>,
+}
+
+/// Where tokens come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Bearer {
+    realm: Url,
+    service: Option<String>,
+    scope: Option<String>,
+}
+
+/// A way of proving who one is, as `WWW-Authenticate` offers it.
+#[derive(Debug, PartialEq, Eq)]
+enum Challenge {
+    Basic,
+    Bearer(Bearer),
+}
+
+impl Auth {
+    /// Keeps `credentials` for a registry, and the scopes that a push needs.
+    pub(super) fn new(credentials: Option<Credentials>, scopes: Vec<String>) -> Self {
+        Self { credentials, scopes, state: Mutex::default() }
+    }
+
+    pub(super) fn has_credentials(&self) -> bool {
+        self.credentials.is_some()
+    }
+
+    /// Returns the header to send, renewed when it is about to run out.
+    pub(super) async fn header(&self, client: &Client) -> Result<Option<HeaderValue>, Error> {
+        let mut state = self.state.lock().await;
+        if let (Some(at), Some(bearer)) = (state.renew_at, state.bearer.clone())
+            && Instant::now() >= at
+        {
+            self.fetch(&mut state, &bearer, client).await?;
+        }
+        Ok(state.header.clone())
+    }
+
+    /// Takes in a 401. Returns whether there is another header to try than `rejected`.
+    pub(super) async fn challenged(
+        &self,
+        client: &Client,
+        registry: &Url,
+        answer: &HeaderMap,
+        rejected: Option<&HeaderValue>,
+    ) -> Result<bool, Error> {
+        let mut state = self.state.lock().await;
+        if state.header.as_ref() != rejected {
+            // Another request has got one meanwhile.
+            return Ok(true);
+        }
+        match choose(answer, registry)? {
+            Some(Challenge::Basic) => {
+                let Some(Credentials { username, password }) = &self.credentials else {
+                    return Ok(false);
+                };
+                let header = basic_authorization(username, password).ok();
+                let new = header.as_ref() != rejected;
+                state.header = header;
+                Ok(new)
+            }
+            Some(Challenge::Bearer(bearer)) => {
+                self.fetch(&mut state, &bearer, client).await?;
+                state.bearer = Some(bearer);
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// Fetches a token into `state`.
+    async fn fetch(
+        &self,
+        state: &mut State,
+        bearer: &Bearer,
+        client: &Client,
+    ) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct Answer {
+            token: Option<String>,
+            access_token: Option<String>,
+            expires_in: Option<u64>,
+        }
+        let what = format!("get a token from `{}`", bearer.realm.host_str().unwrap_or_default());
+        let http_error = |source: http::Error| Error::Http { what: what.clone(), source };
+        let protocol = |problem: String| Error::Protocol { what: what.clone(), problem };
+
+        let mut url = bearer.realm.clone();
+        {
+            let mut query = url.query_pairs_mut();
+            if let Some(service) = &bearer.service {
+                query.append_pair("service", service);
+            }
+            for scope in &self.scopes {
+                query.append_pair("scope", scope);
+            }
+            if let Some(scope) = bearer.scope.as_ref().filter(|scope| !self.scopes.contains(scope))
+            {
+                query.append_pair("scope", scope);
+            }
+        }
+        let mut request = reqwest::Request::new(reqwest::Method::GET, url);
+        if let Some(Credentials { username, password }) = &self.credentials
+            && let Ok(header) = basic_authorization(username, password)
+        {
+            request.headers_mut().insert(AUTHORIZATION, header);
+        }
+        let response = send(client, request, TOKEN_TIME).await.map_err(http_error)?;
+        let status = response.status();
+        let headers = response.headers().clone();
+        let body = read_capped(response, MAX_TOKEN_BYTES).await.map_err(http_error)?;
+        if !status.is_success() {
+            let asked = super::error::Asked {
+                registry: bearer.realm.host_str().unwrap_or_default(),
+                repository: self.scopes.first().map_or("", |scope| scope.as_str()),
+                what: &what,
+                credentials_given: self.has_credentials(),
+            };
+            return Err(Error::of_status(asked, status, &headers, &body));
+        }
+        // The answer is a secret: its text is never part of an error.
+        let Ok(answer) = serde_json::from_slice::<Answer>(&body) else {
+            return Err(protocol("the answer is no token".to_owned()));
+        };
+        let token = answer.token.or(answer.access_token).filter(|token| !token.is_empty());
+        let Some(token) = token else {
+            return Err(protocol("the answer holds no token".to_owned()));
+        };
+        let Ok(header) = authorization("Bearer", &token) else {
+            return Err(protocol("the token cannot be sent in a header".to_owned()));
+        };
+        let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs);
+        state.header = Some(header);
+        state.renew_at = Some(Instant::now() + life.mul_f64(0.8));
+        Ok(())
+    }
+}
+
+/// Chooses among the challenges of a 401: Bearer before Basic, anything else not at all.
+fn choose(headers: &HeaderMap, registry: &Url) -> Result<Option<Challenge>, Error> {
+    let mut basic = None;
+    for value in headers.get_all(WWW_AUTHENTICATE) {
+        let Ok(text) = value.to_str() else { continue };
+        let Ok(challenges) = http_auth::parse_challenges(text) else { continue };
+        for challenge in challenges {
+            if challenge.scheme.eq_ignore_ascii_case("basic") {
+                basic = Some(Challenge::Basic);
+            }
+            if challenge.scheme.eq_ignore_ascii_case("bearer") {
+                let param = |name: &str| {
+                    challenge
+                        .params
+                        .iter()
+                        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+                        .map(|(_, value)| value.to_unescaped())
+                };
+                let Some(realm) = param("realm").and_then(|realm| Url::parse(&realm).ok()) else {
+                    continue;
+                };
+                check_realm(&realm, registry)?;
+                let (service, scope) = (param("service"), param("scope"));
+                return Ok(Some(Challenge::Bearer(Bearer { realm, service, scope })));
+            }
+        }
+    }
+    Ok(basic)
+}
+
+/// Credentials go to a token server only over TLS, unless the registry itself is plain,
+/// and never into the local network on the word of a registry outside of it.
+fn check_realm(realm: &Url, registry: &Url) -> Result<(), Error> {
+    let refuse = |why: &str| {
+        let host = realm.host_str().unwrap_or_default();
+        Err(Error::Protocol {
+            what: "log in".to_owned(),
+            problem: format!("the registry sends its users to `{host}` for a token, {why}"),
+        })
+    };
+    if realm.scheme() != "https" && registry.scheme() == "https" {
+        return refuse("without TLS");
+    }
+    if is_local(realm) && !is_local(registry) {
+        return refuse("which is an address of the local network");
+    }
+    Ok(())
+}
+
+/// Returns whether the host of `url` is an address that only this network knows.
+pub(super) fn is_local(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    match host.trim_start_matches('[').trim_end_matches(']').parse() {
+        Ok(IpAddr::V4(address)) => {
+            address.is_loopback()
+                || address.is_private()
+                || address.is_link_local()
+                || address.is_unspecified()
+        }
+        Ok(IpAddr::V6(address)) => {
+            address.is_loopback()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+                || address.is_unspecified()
+        }
+        Err(_) => host == "localhost",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(values: &[&str], registry: &str) -> Result<Option<Challenge>, Error> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(WWW_AUTHENTICATE, value.parse().unwrap());
+        }
+        choose(&headers, &Url::parse(registry).unwrap())
+    }
+
+    #[test]
+    fn bearer_is_found_among_other_challenges() {
+        let header = r#"Negotiate, Basic realm="a, b", bEaReR realm="https://auth.io/t",service="r.io",scope="repository:a:pull,push""#;
+        assert_eq!(
+            chosen(&[header], "https://r.io").unwrap(),
+            Some(Challenge::Bearer(Bearer {
+                realm: Url::parse("https://auth.io/t").unwrap(),
+                service: Some("r.io".to_owned()),
+                scope: Some("repository:a:pull,push".to_owned()),
+            }))
+        );
+        assert_eq!(
+            chosen(&["Negotiate", r#"basic realm="x""#], "https://r.io").unwrap(),
+            Some(Challenge::Basic)
+        );
+        assert_eq!(chosen(&["Negotiate", ",= junk"], "https://r.io").unwrap(), None);
+    }
+
+    #[test]
+    fn credentials_go_neither_over_plain_http_nor_into_the_local_network() {
+        for (realm, registry, fine) in [
+            ("https://auth.io/t", "https://r.io", true),
+            ("http://auth.io/t", "https://r.io", false),
+            ("https://127.0.0.1/t", "https://r.io", false),
+            ("https://10.1.2.3/t", "https://r.io", false),
+            ("https://169.254.169.254/t", "https://r.io", false),
+            ("https://[::1]/t", "https://r.io", false),
+            ("http://127.0.0.1:5001/t", "http://127.0.0.1:5000", true),
+        ] {
+            let header = format!(r#"Bearer realm="{realm}""#);
+            assert_eq!(chosen(&[&header], registry).is_ok(), fine, "{realm} for {registry}");
+        }
+    }
+}

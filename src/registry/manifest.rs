@@ -1,0 +1,99 @@
+//! Manifests: what a tag points to.
+
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode};
+
+use super::Error;
+use super::blob::http_error;
+use super::client::{Ask, Registry, STORED};
+use super::upload::check_digest;
+use crate::http::read_capped;
+use crate::image::{Digest, Manifest, Repository, Tag};
+
+/// The largest manifest that registries take.
+const MAX_MANIFEST_BYTES: usize = 4 << 20;
+
+/// What single-platform images come as. Indexes are not asked for.
+const ACCEPTED: &str = "application/vnd.oci.image.manifest.v1+json, \
+                        application/vnd.docker.distribution.manifest.v2+json";
+
+/// A manifest as it is in the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredManifest {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// Digest of its bytes.
+    pub digest: Digest,
+}
+
+impl Registry {
+    /// Reads the manifest that `reference`, a tag or digest, points to in a repository.
+    ///
+    /// Nothing means that there is none, or none of an image for one platform.
+    ///
+    /// # Errors
+    ///
+    /// Fails without an answer, or when the registry refuses.
+    pub async fn manifest(
+        &self,
+        repository: &Repository,
+        reference: &str,
+    ) -> Result<Option<StoredManifest>, Error> {
+        let what = format!("read the manifest `{reference}` of `{repository}`");
+        let url = self.url(repository, &format!("manifests/{reference}"));
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+        self.retry()
+            .run(self.patience(), &what, async |_| {
+                let ask = Ask {
+                    headers: headers.clone(),
+                    ..Ask::new(Method::GET, url.clone(), repository, &what)
+                };
+                let response = self.ask(ask.clone()).await?;
+                match response.status() {
+                    StatusCode::OK => {}
+                    StatusCode::NOT_FOUND => return Ok(None),
+                    _ => return Err(self.refusal(response, &ask).await),
+                }
+                let bytes = read_capped(response, MAX_MANIFEST_BYTES).await;
+                let bytes = bytes.map_err(http_error(&what))?;
+                let digest = Digest::of(&bytes);
+                Ok(Manifest::parse(&bytes).ok().map(|manifest| StoredManifest { manifest, digest }))
+            })
+            .await
+    }
+
+    /// Stores `manifest`, and makes `tag` point to it, or only its digest without one.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the registry refuses; [`Error::BlobsUnknown`] names blobs that it has
+    /// not got.
+    pub async fn put_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<(), Error> {
+        let bytes = Bytes::from(manifest.to_bytes());
+        let digest = manifest.digest();
+        let reference = tag.map_or_else(|| digest.to_string(), |tag| tag.as_str().to_owned());
+        let what = format!("store the manifest `{reference}` in `{}`", self.repository());
+        let media_type = HeaderValue::from_str(manifest.media_type().as_str())
+            .map_err(|error| Error::Protocol { what: what.clone(), problem: error.to_string() })?;
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, media_type);
+        let url = self.url(self.repository(), &format!("manifests/{reference}"));
+        self.retry()
+            .run(self.patience(), &what, async |_| {
+                let ask = Ask {
+                    headers: headers.clone(),
+                    body: Some(bytes.clone()),
+                    within: Some(STORED),
+                    ..Ask::new(Method::PUT, url.clone(), self.repository(), &what)
+                };
+                let response = self.ask(ask.clone()).await?;
+                if response.status().is_success() {
+                    return check_digest(response.headers(), digest, &what);
+                }
+                Err(self.refusal(response, &ask).await)
+            })
+            .await
+    }
+}

@@ -1,0 +1,266 @@
+//! The library against the real `nix` on PATH, whichever version it is.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use snowbird::error::{Explain as _, render};
+use snowbird::event::{Event, Meter, Reporter, Silent};
+use snowbird::nix::{BuildOutput, Error, Installable, Nix};
+use tempfile::TempDir;
+
+/// Finds Nix. These tests are worth nothing without it, so they fail.
+#[expect(clippy::disallowed_methods, reason = "a test reads its own environment")]
+fn nix() -> Nix {
+    Nix::find(std::env::var_os("PATH").as_deref()).expect(
+        "these tests need Nix 2.8 or newer on PATH; a single-user one as root needs \
+         `build-users-group =` in nix.conf",
+    )
+}
+
+/// The fixtures are built with the host's tools, and nothing is to be fetched.
+fn extra() -> Vec<OsString> {
+    ["--option", "sandbox", "false", "--option", "substituters", ""].map(OsString::from).into()
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn installable(flake: &Path, name: &str) -> Installable {
+    Installable::new(format!("path:{}#{name}", flake.display()))
+}
+
+/// Copies the fixture `hello` to a folder of its own, with another greeting.
+fn hello(greeting: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(fixture("hello/flake.nix"), folder.path().join("flake.nix")).unwrap();
+    fs::write(folder.path().join("greeting.txt"), greeting).unwrap();
+    folder
+}
+
+/// Makes a flake whose packages are these lines of Nix.
+fn flake(packages: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        r#"{{ outputs = {{ self }}: {{ packages.x86_64-linux = let
+            run = name: script: derivation {{
+              inherit name; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-euc" script ];
+              PATH = "/usr/local/bin:/usr/bin:/bin";
+            }};
+        in {{ {packages} }}; }}; }}"#
+    );
+    fs::write(folder.path().join("flake.nix"), text).unwrap();
+    folder
+}
+
+async fn build(flake: &Path, name: &str, reporter: &dyn Reporter) -> Result<BuildOutput, Error> {
+    nix().build(&installable(flake, name), &extra(), reporter).await
+}
+
+/// A text that no other run of the tests has used, so that Nix has something to build.
+fn unique() -> String {
+    tempfile::tempdir().unwrap().path().display().to_string()
+}
+
+#[derive(Default)]
+struct Recorder(Mutex<Vec<Event>>);
+
+impl Recorder {
+    fn has(&self, wanted: impl Fn(&Event) -> bool) -> bool {
+        self.0.lock().unwrap().iter().any(wanted)
+    }
+}
+
+impl Reporter for Recorder {
+    fn report(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+
+    fn transfer(&self, _name: &str, _total_bytes: Option<u64>) -> Meter {
+        Meter::default()
+    }
+}
+
+/// Returns the layers of the archive that a build has made.
+fn layers(output: &BuildOutput) -> BTreeSet<String> {
+    let mut archive = Vec::new();
+    flate2::read::GzDecoder::new(fs::File::open(output.path()).unwrap())
+        .read_to_end(&mut archive)
+        .unwrap();
+    let mut archive = tar::Archive::new(archive.as_slice());
+    let names = archive
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path().unwrap().to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with("/layer.tar")).collect()
+}
+
+#[tokio::test]
+async fn a_container_is_built_and_its_building_is_told() {
+    let flake = hello(&unique());
+    let recorder = Recorder::default();
+    let output = build(flake.path(), "container", &recorder).await.unwrap();
+    assert_eq!(output.store_path().name(), "hello.tar.gz");
+    assert_eq!(layers(&output).len(), 3);
+
+    assert!(recorder.has(|event| matches!(event, Event::BuildStarted { .. })));
+    assert!(recorder.has(
+        |event| matches!(event, Event::Building { derivation, .. } if derivation == "hello.tar.gz")
+    ));
+    assert!(recorder.has(|event| matches!(event, Event::BuildProgress { built: 2.., .. })));
+    let path = output.store_path().to_string();
+    assert!(
+        recorder
+            .has(|event| matches!(event, Event::Built { store_path, .. } if *store_path == path))
+    );
+}
+
+#[tokio::test]
+async fn another_greeting_changes_one_layer_of_the_fixture() {
+    let (one, other) = (hello("one"), hello("other"));
+    let one = build(one.path(), "container", &Silent).await.unwrap();
+    let other = build(other.path(), "container", &Silent).await.unwrap();
+    assert_eq!(layers(&one).intersection(&layers(&other)).count(), 2);
+}
+
+#[tokio::test]
+async fn an_output_cannot_be_collected_while_it_is_held() {
+    let flake = flake(&format!(r#"kept = run "kept" "echo {} > $out";"#, unique()));
+    let output = build(flake.path(), "kept", &Silent).await.unwrap();
+    let path = output.path().to_owned();
+    let delete = || {
+        Command::new(nix().program())
+            .args(["--extra-experimental-features", "nix-command", "store", "delete"])
+            .arg(&path)
+            .output()
+            .unwrap()
+    };
+    let refused = delete();
+    assert!(!refused.status.success() && path.exists(), "{refused:?}");
+    drop(output);
+    let deleted = delete();
+    assert!(deleted.status.success() && !path.exists(), "{deleted:?}");
+}
+
+#[tokio::test]
+async fn a_failed_build_shows_the_end_of_its_log() {
+    let error = build(&fixture("image"), "broken", &Silent).await.unwrap_err();
+    assert_eq!(error.code(), "nix.build-failed");
+    let text = render(&error);
+    for wanted in ["`broken-image` failed", "exit code 3", "  starting", "  cannot make the image"]
+    {
+        assert!(text.contains(wanted), "`{wanted}` is missing from:\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_failure_further_down_the_cause_is_shown() {
+    let flake = flake(
+        r#"inner = run "inner" "echo deep down; exit 7";
+           outer = run "outer" "echo ${self.packages.x86_64-linux.inner} > $out";"#,
+    );
+    let error = build(flake.path(), "outer", &Silent).await.unwrap_err();
+    let Error::Build { failed, message, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(failed.iter().map(|build| build.name.as_str()).collect::<Vec<_>>(), ["inner"]);
+    assert!(message.contains("exit code 7") && !message.contains("outer"), "{message}");
+}
+
+#[tokio::test]
+async fn an_attribute_that_is_missing_is_told_with_its_places() {
+    let error = build(&fixture("image"), "nope", &Silent).await.unwrap_err();
+    assert_eq!(error.code(), "nix.no-such-output");
+    assert!(error.to_string().contains("packages.x86_64-linux.nope"), "{error}");
+}
+
+#[tokio::test]
+async fn an_error_of_evaluation_is_told_in_the_words_of_its_author() {
+    let flake = flake(r#"wrong = throw "set the port first";"#);
+    let error = build(flake.path(), "wrong", &Silent).await.unwrap_err();
+    assert_eq!(error.code(), "nix.evaluation-failed");
+    assert!(error.to_string().contains("set the port first"), "{error}");
+}
+
+#[tokio::test]
+async fn another_system_asks_for_a_builder() {
+    let flake = flake(
+        r#"other = derivation { name = "other"; system = "riscv64-linux"; builder = "/bin/sh"; };"#,
+    );
+    let error = build(flake.path(), "other", &Silent).await.unwrap_err();
+    assert_eq!(error.code(), "nix.platform-mismatch", "{error:?}");
+}
+
+#[tokio::test]
+async fn out_is_taken_of_several_outputs() {
+    let output = build(&fixture("image"), "multi", &Silent).await.unwrap();
+    assert_eq!(output.store_path().name(), "multi");
+}
+
+#[tokio::test]
+async fn the_container_of_a_flake_is_found() {
+    let flake = format!("path:{}", fixture("image").display());
+    let containers = nix().describe(&flake, &extra(), &Silent).await.unwrap();
+    let first = containers.first().unwrap();
+    assert_eq!(first.name, "container");
+    assert_eq!(first.image_name.as_deref(), Some("greeter"));
+    assert!(first.has_stream);
+    assert!(first.store_path.as_ref().unwrap().ends_with("-greeter.tar.gz"));
+
+    let found = nix().default_installable(&flake, &extra(), &Silent).await.unwrap();
+    assert_eq!(found.as_str(), format!("{flake}#packages.x86_64-linux.container"));
+}
+
+#[tokio::test]
+async fn a_name_of_the_authors_own_is_found_and_can_be_built() {
+    let folder = flake(
+        r#"default = run "program" "echo > $out";
+           "web.v2-image" = run "web" "echo > $out";"#,
+    );
+    let flake = format!("path:{}", folder.path().display());
+    let found = nix().default_installable(&flake, &extra(), &Silent).await.unwrap();
+    let output = nix().build(&found, &extra(), &Silent).await.unwrap();
+    assert_eq!(output.store_path().name(), "web");
+}
+
+#[tokio::test]
+async fn a_flake_without_a_container_is_told_what_it_has() {
+    for (packages, wanted) in [
+        (r#"tool = run "tool" ""; default = run "d" "";"#, "its packages are: default, tool"),
+        ("", "no packages at all"),
+    ] {
+        let folder = flake(packages);
+        let flake = format!("path:{}", folder.path().display());
+        let error = nix().default_installable(&flake, &extra(), &Silent).await.unwrap_err();
+        assert_eq!(error.code(), "nix.no-container");
+        assert!(error.to_string().ends_with(wanted), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_is_dropped_stops_its_builder() {
+    let folder = tempfile::tempdir().unwrap();
+    // With a daemon, builders are other users.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let pid_file = folder.path().join("pid");
+    let flake = flake(&format!(
+        r#"slow = run "slow" "echo $$ > {}; while :; do sleep 0.1; done";"#,
+        pid_file.display()
+    ));
+    let pid = || fs::read_to_string(&pid_file).ok().filter(|pid| pid.ends_with('\n'));
+    tokio::select! {
+        result = build(flake.path(), "slow", &Silent) => panic!("{result:?}"),
+        () = async { while pid().is_none() { tokio::time::sleep(Duration::from_millis(20)).await } } => {}
+    }
+    let process = PathBuf::from("/proc").join(pid().unwrap().trim());
+    let dropped = Instant::now();
+    while process.exists() {
+        assert!(dropped.elapsed() < Duration::from_secs(10), "the builder goes on");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

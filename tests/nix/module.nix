@@ -1,0 +1,51 @@
+# Evaluates the NixOS module with `lib.evalModules` and stand-ins for the options of NixOS
+# that it sets.
+{
+  nixpkgs,
+  module,
+  deployments,
+}:
+let
+  lib = import "${nixpkgs}/lib.nix";
+  pkgs = import "${nixpkgs}/pkgs.nix" lib builtins.currentSystem;
+  inherit (lib) mkOption types;
+  any = default: mkOption {
+    inherit default;
+    type = types.anything;
+  };
+  evaluated = lib.evalModules {
+    specialArgs = {
+      inherit pkgs;
+      utils.escapeSystemdExecArgs = map toString;
+    };
+    modules = [
+      module
+      {
+        options = {
+          assertions = mkOption {
+            default = [ ];
+            type = types.listOf types.raw;
+          };
+          environment.systemPackages = mkOption {
+            default = [ ];
+            type = types.listOf types.package;
+          };
+          nix.package = any pkgs.nix;
+          systemd.services = mkOption {
+            default = { };
+            type = types.attrsOf types.raw;
+          };
+        };
+      }
+      {
+        programs.snowbird.enable = true;
+        services.snowbird.deployments = deployments pkgs;
+      }
+    ];
+  };
+in
+{
+  inherit (evaluated.config.systemd) services;
+  broken = map (a: a.message) (builtins.filter (a: !a.assertion) evaluated.config.assertions);
+  packages = map (p: p.pname) evaluated.config.environment.systemPackages;
+}
