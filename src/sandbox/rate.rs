@@ -1,7 +1,7 @@
 //! The platform's documented rate limits.
 //!
 //! They are per action and per machine, or per app where no machine is addressed.
-//! <https://fly.io/docs/machines/api/working-with-machines-api/#rate-limits>
+//! See "Rate limits" in <https://fly.io/docs/machines/api/>.
 
 use std::collections::BTreeMap;
 
