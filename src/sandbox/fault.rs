@@ -1,5 +1,6 @@
 //! Faults to order: what goes wrong with which request.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::Method;
@@ -39,6 +40,57 @@ pub enum FaultKind {
     Delay(Duration),
 }
 
+/// The text orders no fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a fault: write it as METHOD PATH[#NTH]=KIND, \
+     where KIND is status:CODE, cut:BYTES, lost or delay:SECONDS"
+)]
+pub struct ParseFaultError(String);
+
+/// Reads `PATCH /v2/web#2=cut:1000`: the second `PATCH` below `/v2/web` is cut.
+impl FromStr for Fault {
+    type Err = ParseFaultError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let read = || {
+            let (request, kind) = text.rsplit_once('=')?;
+            let (method, place) = request.trim().split_once(' ')?;
+            let (path, nth) = match place.trim().rsplit_once('#') {
+                Some((path, nth)) => (path, nth.parse().ok().filter(|nth| *nth > 0)?),
+                None => (place.trim(), 1),
+            };
+            let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).ok()?;
+            let path = path.starts_with('/').then(|| path.to_owned())?;
+            Some(Self { method, path_prefix: path, nth, what: FaultKind::read(kind.trim())? })
+        };
+        read().ok_or_else(|| ParseFaultError(text.to_owned()))
+    }
+}
+
+impl FaultKind {
+    fn read(text: &str) -> Option<Self> {
+        let (word, argument) = match text.split_once(':') {
+            Some((word, argument)) => (word, Some(argument)),
+            None => (text, None),
+        };
+        match (word, argument) {
+            ("status", Some(code)) => {
+                let status = code.parse().ok().filter(|code| (200..=599).contains(code))?;
+                let body = Bytes::from(format!("{{\"error\":\"ordered: {status}\"}}"));
+                Some(Self::Status { status, headers: Vec::new(), body })
+            }
+            ("cut", Some(bytes)) => Some(Self::CutAfter(bytes.parse().ok()?)),
+            ("lost", None) => Some(Self::LostAnswer),
+            ("delay", Some(seconds)) => {
+                let seconds = seconds.parse().ok()?;
+                Some(Self::Delay(Duration::try_from_secs_f64(seconds).ok()?))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The faults that have not struck yet.
 #[derive(Debug, Default)]
 pub(super) struct Faults(Vec<Fault>);
@@ -66,6 +118,21 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fault_is_ordered_by_a_line_of_text() {
+        let fault: Fault = "patch /v2/web#2=cut:1000".parse().unwrap();
+        assert_eq!(
+            (fault.method, fault.path_prefix.as_str(), fault.nth),
+            (Method::PATCH, "/v2/web", 2)
+        );
+        assert!(matches!(fault.what, FaultKind::CutAfter(1000)));
+        let fault: Fault = "GET /v1=status:503".parse().unwrap();
+        assert!(matches!((fault.nth, fault.what), (1, FaultKind::Status { status: 503, .. })));
+        for wrong in ["GET /v1", "GET v1=lost", "GET /v1#0=lost", "GET /v1=status:99", "/v1=lost"] {
+            assert!(wrong.parse::<Fault>().is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_fault_strikes_the_request_that_it_was_ordered_for_and_no_other() {

@@ -46,6 +46,7 @@ pub(super) async fn pass(
         Some(fault) => strike(fault, &connection, request, next).await,
         None => next.run(request).await,
     };
+    core.changed.send_replace(());
     if let Err(error) = core.save().await {
         let text = format!("the sandbox cannot keep its state: {error}");
         response = (StatusCode::INTERNAL_SERVER_ERROR, text).into_response();

@@ -11,12 +11,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::connection::{Cut, Door};
-use super::core::{Core, lock};
+use super::core::{Core, lock, now_ms};
 use super::error::Error;
 use super::fault::Fault;
 use super::gate::{self, RequestRecord};
 use super::options::{Behavior, Options};
-use super::registry;
+use super::{platform, registry};
+use crate::fly::wire;
 use crate::image::{Digest, Tag};
 
 /// A running sandbox. It stops when it is dropped, and its connections break.
@@ -44,6 +45,7 @@ impl Sandbox {
         let door = Door { listener, stop: stop.clone() };
         let routes = Router::new()
             .merge(registry::routes())
+            .fallback(platform::answer)
             .layer(middleware::from_fn_with_state(Arc::clone(&core), gate::pass))
             .with_state(Arc::clone(&core));
         let mut server = JoinSet::new();
@@ -94,6 +96,37 @@ impl Sandbox {
     /// `SNOWBIRD_SANDBOX` in a machine's environment goes first.
     pub fn set_behavior(&self, app: &str, behavior: Behavior) {
         self.core.state().set_behavior(app, behavior);
+    }
+
+    /// Takes the host of a machine off the net, or puts it back. While it is off, the
+    /// platform tells of the machine in part and passes no orders to it.
+    pub fn set_unreachable(&self, app: &str, machine: &str, unreachable: bool) {
+        let mut state = self.core.state();
+        let machine = state.app_mut(app).and_then(|app| app.machines.get_mut(machine));
+        if let Some(machine) = machine {
+            machine.unreachable = unreachable;
+        }
+    }
+
+    /// Returns the machines of `app` as they are at this moment, also those destroyed.
+    pub fn machines(&self, app: &str) -> Vec<wire::Machine> {
+        let state = self.core.state();
+        let machines = state.app(app).into_iter().flat_map(|app| app.machines.values());
+        machines.map(|machine| machine.view(now_ms(), &state.pace, false)).collect()
+    }
+
+    /// Returns how many machines of `app` are leased at this moment.
+    pub fn leases(&self, app: &str) -> usize {
+        let state = self.core.state();
+        let machines = state.app(app).into_iter().flat_map(|app| app.machines.values());
+        machines.filter(|machine| machine.live_lease(now_ms()).is_some()).count()
+    }
+
+    /// Returns the releases of `app`, oldest first.
+    pub fn releases(&self, app: &str) -> Vec<wire::Release> {
+        let state = self.core.state();
+        let releases = state.app(app).into_iter().flat_map(|app| &app.releases);
+        releases.map(|recorded| recorded.release.clone()).collect()
     }
 
     /// Returns the blobs that any repository has, with their sizes in bytes.

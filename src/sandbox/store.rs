@@ -56,10 +56,10 @@ impl Store {
         Ok(apps)
     }
 
-    /// Writes the apps that `take` returns, as name and JSON.
+    /// Writes the apps that `take` returns, as name and JSON, and removes those without JSON.
     pub(super) async fn save(
         &self,
-        take: impl Fn() -> Vec<(String, Vec<u8>)>,
+        take: impl Fn() -> Vec<(String, Option<Vec<u8>>)>,
     ) -> Result<(), Error> {
         let _turn = self.writer.lock().await;
         let changed = take();
@@ -69,16 +69,26 @@ impl Store {
         let folder = self.apps.clone();
         spawn_blocking(move || {
             changed.iter().try_for_each(|(name, json)| {
-                let mut file = NamedTempFile::new_in(&folder)?;
-                file.write_all(json)?;
-                file.persist(folder.join(format!("{name}.json"))).map_err(|error| error.error)?;
-                Ok(())
+                let target = folder.join(format!("{name}.json"));
+                match json {
+                    Some(json) => replace(&folder, &target, json),
+                    None => match fs::remove_file(target) {
+                        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                        _ => Ok(()),
+                    },
+                }
             })
         })
         .await
         .unwrap_or_else(|error| Err(error.into()))
         .map_err(file_error("write", &self.apps))
     }
+}
+
+fn replace(folder: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(target).map(drop).map_err(|error| error.error)
 }
 
 fn file_error(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {

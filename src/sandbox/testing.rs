@@ -33,7 +33,8 @@ impl World {
 
     /// Begins a request to the registry; `at` is a path or a URL.
     pub(super) fn registry(&self, method: Method, at: &str) -> RequestBuilder {
-        let url = if at.starts_with('/') { format!("{}{at}", self.sandbox.url()) } else { at.into() };
+        let url =
+            if at.starts_with('/') { format!("{}{at}", self.sandbox.url()) } else { at.into() };
         self.client.request(method, url).basic_auth("x", Some(TOKEN))
     }
 

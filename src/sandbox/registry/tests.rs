@@ -69,11 +69,7 @@ async fn pieces_are_appended_where_the_upload_stands_and_nowhere_else() {
     assert_eq!(header(&opened, "range"), "0-0");
     let location = header(&opened, "location");
     let piece = |range: &'static str, body: &'static str| {
-        world
-            .registry(Method::PATCH, &location)
-            .header("content-range", range)
-            .body(body)
-            .send()
+        world.registry(Method::PATCH, &location).header("content-range", range).body(body).send()
     };
     let first = piece("0-3", "abcd").await.unwrap();
     assert_eq!((first.status(), header(&first, "range")), (StatusCode::ACCEPTED, "0-3".into()));

@@ -1,0 +1,298 @@
+//! What can be typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::env::Env;
+use super::report::Progress;
+use crate::fly::AppName;
+use crate::image::{ManifestFormat, Reference, Tag};
+use crate::layer::Encoding;
+
+/// Take a Nix flake to Fly.io
+///
+/// Builds the flake's container output, streams its layers into the registry, and deploys
+/// it on Fly Machines. No Docker, no skopeo, no flyctl.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_long_help = super::exit::HELP)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// How progress is shown.
+#[derive(Debug, clap::Args)]
+pub(super) struct OutputArgs {
+    /// Write progress and result as JSON, one object a line
+    #[arg(long, global = true, env = "SNOWBIRD_JSON", hide_env_values = true, help_heading = "Output")]
+    pub(super) json: bool,
+    /// How to show progress
+    #[arg(
+        long, global = true, value_enum, default_value = "auto", env = "SNOWBIRD_PROGRESS",
+        hide_env_values = true, help_heading = "Output"
+    )]
+    progress: ProgressArg,
+    /// Show errors and the result alone
+    #[arg(short, long, global = true, help_heading = "Output")]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProgressArg {
+    /// Bars on a terminal, lines elsewhere
+    Auto,
+    /// Bars that move
+    Bars,
+    /// One line for each thing that happens
+    Plain,
+}
+
+impl OutputArgs {
+    /// Decides how progress is shown.
+    pub(super) fn progress(&self, env: &Env) -> Progress {
+        match (self.json, self.quiet, self.progress) {
+            (true, ..) => Progress::Json,
+            (_, true, _) => Progress::Silent,
+            (_, _, ProgressArg::Bars) => Progress::Bars,
+            (_, _, ProgressArg::Plain) => Progress::Plain,
+            (_, _, ProgressArg::Auto) if env.is_interactive() => Progress::Bars,
+            (_, _, ProgressArg::Auto) => Progress::Plain,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Build an image, push it, and deploy it on Fly Machines
+    Deploy(Box<DeployArgs>),
+    /// Build an image and push it to a registry
+    ///
+    /// The result, one line on stdout, is the image by digest.
+    Push(PushArgs),
+    /// Show the machines of an app, and the images that they run
+    Status(StatusArgs),
+    /// Run a Fly for one machine: registry and platform on loopback
+    Sandbox(SandboxArgs),
+    /// Write completions for a shell to stdout
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man page to stdout
+    #[command(hide = true)]
+    Man,
+}
+
+/// What is built, and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct ImageArgs {
+    /// What to build, or a file that is there already
+    ///
+    /// An installable (`.#container`, `github:owner/repo#image`), a flake whose container
+    /// output is to be found, a store path, or a path that begins with `/` or `./`: a docker
+    /// archive or a stream script. Without it, the flake in the working directory.
+    pub(super) installable: Option<String>,
+    /// Arguments for `nix`, such as `--impure` or `--override-input`
+    #[arg(last = true, value_name = "NIX ARGUMENTS")]
+    pub(super) nix_arguments: Vec<OsString>,
+    /// How to compress layers: `gzip` or `zstd`, with a level if you like (`zstd:9`)
+    #[arg(
+        long, value_name = "NAME[:LEVEL]", env = "SNOWBIRD_COMPRESSION", hide_env_values = true,
+        help_heading = "Image"
+    )]
+    pub(super) compression: Option<Encoding>,
+    /// How to write the manifest
+    #[arg(
+        long, value_enum, default_value = "oci", env = "SNOWBIRD_MANIFEST", hide_env_values = true,
+        help_heading = "Image"
+    )]
+    pub(super) manifest: ManifestArg,
+    /// A tag that shall point to the image, besides the one of its store path
+    #[arg(long = "tag", value_name = "TAG", help_heading = "Image")]
+    pub(super) tags: Vec<Tag>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ManifestArg {
+    /// OCI image manifest
+    Oci,
+    /// Docker's schema 2; its layers are gzip
+    Docker,
+}
+
+impl ManifestArg {
+    pub(super) fn format(self) -> ManifestFormat {
+        match self {
+            Self::Oci => ManifestFormat::Oci,
+            Self::Docker => ManifestFormat::Docker,
+        }
+    }
+}
+
+/// Which Fly, and as whom.
+#[derive(Debug, clap::Args)]
+pub(super) struct FlyArgs {
+    /// The app; by default the one that fly.toml names
+    #[arg(
+        short, long, value_name = "NAME", env = "FLY_APP", hide_env_values = true,
+        help_heading = "Fly"
+    )]
+    pub(super) app: Option<AppName>,
+    /// The app's configuration file, or the folder that it is in
+    #[arg(
+        short, long, value_name = "PATH", env = "SNOWBIRD_CONFIG", hide_env_values = true,
+        help_heading = "Fly"
+    )]
+    pub(super) config: Option<PathBuf>,
+    /// A file with a Fly token; else `SNOWBIRD_TOKEN_FILE`, `FLY_ACCESS_TOKEN`,
+    /// `FLY_API_TOKEN`, `FLY_AUTH_TOKEN` or flyctl's own login
+    #[arg(long, value_name = "FILE", help_heading = "Fly")]
+    pub(super) token_file: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DeployArgs {
+    #[command(flatten)]
+    pub(super) image: ImageArgs,
+    #[command(flatten)]
+    pub(super) fly: FlyArgs,
+    /// Deploy an image that is in a registry already, and build nothing
+    #[arg(
+        short, long = "image", value_name = "REFERENCE", conflicts_with = "installable",
+        help_heading = "Image"
+    )]
+    pub(super) reference: Option<Reference>,
+    /// Set a variable in the machines' environment, over fly.toml
+    #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = variable, help_heading = "Deploy")]
+    pub(super) variables: Vec<(String, String)>,
+    /// How machines are replaced; over fly.toml
+    #[arg(long, value_name = "STRATEGY", env = "SNOWBIRD_STRATEGY", hide_env_values = true, help_heading = "Deploy")]
+    pub(super) strategy: Option<String>,
+    /// How long a machine may take to start, and again to become healthy [default: 5m]
+    #[arg(
+        long, value_name = "DURATION", value_parser = duration, env = "SNOWBIRD_WAIT_TIMEOUT",
+        hide_env_values = true, help_heading = "Deploy"
+    )]
+    pub(super) wait_timeout: Option<Duration>,
+    /// Deploy to a sandbox: one that lives as long as this command, or the one at URL
+    #[arg(
+        long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = "",
+        help_heading = "Deploy"
+    )]
+    pub(super) sandbox: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct PushArgs {
+    #[command(flatten)]
+    pub(super) image: ImageArgs,
+    #[command(flatten)]
+    pub(super) fly: FlyArgs,
+    /// Where to push: HOST/REPOSITORY, with a tag if you like; else Fly's registry and the
+    /// app
+    #[arg(
+        long, value_name = "REFERENCE", env = "SNOWBIRD_TO", hide_env_values = true,
+        help_heading = "Registry"
+    )]
+    pub(super) to: Option<Reference>,
+    /// The user name for a registry other than Fly's
+    #[arg(
+        long, value_name = "NAME", env = "SNOWBIRD_REGISTRY_USERNAME", hide_env_values = true,
+        requires = "password_file", help_heading = "Registry"
+    )]
+    pub(super) username: Option<String>,
+    /// A file with the password for a registry other than Fly's; else docker's own login
+    #[arg(
+        long, value_name = "FILE", env = "SNOWBIRD_REGISTRY_PASSWORD_FILE", hide_env_values = true,
+        requires = "username", help_heading = "Registry"
+    )]
+    pub(super) password_file: Option<PathBuf>,
+    /// Speak HTTP without TLS, as is done with loopback hosts
+    #[arg(long, help_heading = "Registry")]
+    pub(super) plain_http: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    pub(super) fly: FlyArgs,
+    /// Ask the sandbox at URL
+    #[arg(long, value_name = "URL", require_equals = true)]
+    pub(super) sandbox: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SandboxArgs {
+    /// Where to listen; port 0 takes any that is free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(super) listen: std::net::SocketAddr,
+    /// An app that exists from the start; without any, apps come to be when they are named
+    #[arg(long = "app", value_name = "NAME")]
+    pub(super) apps: Vec<AppName>,
+    /// A folder to keep images, apps and machines in; without it they are kept in memory
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) state: Option<PathBuf>,
+    /// A file with the token that is accepted, in place of `sandbox`
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+/// Reads `90s`, `5m`, or seconds alone, as flyctl does.
+fn duration(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_for_nix() {
+        let args = Args::parse_from(["snowbird", "push", ".#a", "--", "--impure"]);
+        let Command::Push(push) = args.command else { panic!() };
+        assert_eq!(push.image.installable.as_deref(), Some(".#a"));
+        assert_eq!(push.image.nix_arguments, ["--impure"]);
+    }
+
+    #[test]
+    fn a_sandbox_can_be_named_or_not() {
+        for (typed, expected) in [
+            (&["snowbird", "deploy"][..], None),
+            (&["snowbird", "deploy", "--sandbox", ".#a"], Some("")),
+            (&["snowbird", "deploy", "--sandbox=http://127.0.0.1:1"], Some("http://127.0.0.1:1")),
+        ] {
+            let Command::Deploy(deploy) = Args::parse_from(typed).command else { panic!() };
+            assert_eq!(deploy.sandbox.as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn durations_are_read_as_flyctl_reads_them() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert!(duration("soon").is_err());
+    }
+}

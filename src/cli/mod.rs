@@ -1,0 +1,92 @@
+//! All that a user touches: arguments, environment, output, exit codes.
+//!
+//! Nothing below this module prints, reads the environment or knows `clap`. A command is
+//! one file here that turns what was typed into a request of the library.
+
+mod args;
+mod credentials;
+mod deploy;
+mod docs;
+mod env;
+mod exit;
+mod output;
+mod push;
+mod report;
+mod sandbox;
+mod signals;
+mod status;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser as _;
+use tokio_util::sync::CancellationToken;
+
+use args::{Args, Command};
+use env::Env;
+pub use exit::Exit;
+use exit::Failure;
+use output::Output;
+
+use crate::event::Reporter;
+use crate::http::Clients;
+
+/// What every command gets.
+struct Context {
+    env: Env,
+    output: Output,
+    reporter: Arc<dyn Reporter>,
+    /// Fires on the first Ctrl-C or SIGTERM.
+    cancel: CancellationToken,
+}
+
+impl Context {
+    /// Makes the HTTP clients, with the certificate authorities that a Nix shell names.
+    fn clients(&self) -> Result<Clients, Failure> {
+        Clients::new(self.env.certificates()?.as_deref()).map_err(Failure::of)
+    }
+}
+
+/// Runs the program with the process's arguments and environment.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let env = Env::read();
+    output::start_tracing(&env);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            Output::new(false).error(&Failure::unforeseen(&error.to_string()));
+            return Exit::Unforeseen.into();
+        }
+    };
+    let exit = runtime.block_on(run(args, env));
+    // A thread that is stuck in a read must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(50));
+    exit.into()
+}
+
+async fn run(args: Args, env: Env) -> Exit {
+    let output = Output::new(args.output.json);
+    let progress = args.output.progress(&env);
+    let (reporter, display) = report::start(progress, output.clone());
+    let cancel = CancellationToken::new();
+    let _signals = signals::watch(cancel.clone(), output.clone());
+    let context = Context { env, output: output.clone(), reporter, cancel };
+    let result = match args.command {
+        Command::Push(args) => push::run(&context, args).await,
+        Command::Deploy(args) => deploy::run(&context, *args).await,
+        Command::Sandbox(args) => sandbox::run(&context, args).await,
+        Command::Status(args) => status::run(&context, args).await,
+        Command::Completions { shell } => docs::completions(&context, shell),
+        Command::Man => docs::man(&context),
+    };
+    drop(display);
+    match result {
+        Ok(()) => Exit::Done,
+        Err(failure) => {
+            output.error(&failure);
+            failure.exit()
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What is said of each event.
+
+use std::time::Duration;
+
+use indicatif::HumanBytes;
+
+use crate::event::{Event, MachineStep};
+
+/// Returns the line for an event, or nothing for those that are only progress.
+pub(super) fn line(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::BuildStarted { installable } => format!("building `{installable}`"),
+        Event::Building { derivation, phase: None } => format!("building {derivation}"),
+        Event::Built { store_path, elapsed_ms } => {
+            format!("built {store_path} in {}", duration(*elapsed_ms))
+        }
+        Event::ImageOpened { kind, path } => format!("pushing {path}, a {kind}"),
+        Event::LayerReused { digest, size_bytes, .. } => {
+            format!("layer {} is there already ({})", digest.short(), HumanBytes(*size_bytes))
+        }
+        Event::LayerSent { digest, size_bytes, uncompressed_bytes, .. } => format!(
+            "layer {} sent ({} of {})",
+            digest.short(),
+            HumanBytes(*size_bytes),
+            HumanBytes(*uncompressed_bytes)
+        ),
+        Event::Pushed { reference, tags, layers, reused, sent, sent_bytes, elapsed_ms } => {
+            let tags = match tags.is_empty() {
+                true => String::new(),
+                false => format!(", tagged {}", tags.join(", ")),
+            };
+            format!(
+                "pushed {reference}{tags}: {layers} layers, {reused} there already, {sent} sent, {} \
+                 in {}{}",
+                HumanBytes(*sent_bytes),
+                duration(*elapsed_ms),
+                rate(*sent_bytes, *elapsed_ms),
+            )
+        }
+        Event::AppFound { app, machines } => {
+            format!("app `{app}` has {machines} {}", plural(*machines, "machine"))
+        }
+        Event::ReleaseCreated { version } => format!("release v{version}"),
+        Event::Machine { machine, group, step } => {
+            format!("machine {machine} [{group}] {}", machine_step(step)?)
+        }
+        Event::MachineLog { machine, line } => format!("  {machine} | {line}"),
+        Event::Deployed { app, image, version, changed, unchanged, url, elapsed_ms } => {
+            let version = version.map(|version| format!(" as v{version}")).unwrap_or_default();
+            let url = url.as_ref().map(|url| format!("\n{url}")).unwrap_or_default();
+            format!(
+                "deployed {image} to `{app}`{version} in {}: {changed} {} changed, {unchanged} \
+                 unchanged{url}",
+                duration(*elapsed_ms),
+                plural(*changed, "machine"),
+            )
+        }
+        Event::Retrying { what, reason, attempt, after_ms } => format!(
+            "{what}: attempt {attempt} failed ({reason}); again in {}",
+            duration(*after_ms)
+        ),
+        Event::Warning { message, .. } => format!("warning: {message}"),
+        Event::Building { phase: Some(_), .. } | Event::BuildProgress { .. } => return None,
+    })
+}
+
+fn machine_step(step: &MachineStep) -> Option<String> {
+    Some(match step {
+        MachineStep::Created { region } => format!("created in {region}"),
+        MachineStep::Updating => "is being updated".to_owned(),
+        MachineStep::State { state } => format!("is {state}"),
+        MachineStep::Checks { passing, total } => format!("passes {passing} of {total} checks"),
+        MachineStep::Done => "is done".to_owned(),
+        MachineStep::Failed { reason } => format!("failed: {reason}"),
+    })
+}
+
+/// Returns ` (12.0 MiB/s)`, or nothing when nothing was sent.
+fn rate(bytes: u64, elapsed_ms: u64) -> String {
+    match bytes.saturating_mul(1000).checked_div(elapsed_ms) {
+        Some(rate) if rate > 0 => format!(" ({}/s)", HumanBytes(rate)),
+        _ => String::new(),
+    }
+}
+
+fn duration(ms: u64) -> String {
+    format!("{:.1}s", Duration::from_millis(ms).as_secs_f64())
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 { word.to_owned() } else { format!("{word}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::Digest;
+
+    #[test]
+    fn a_push_is_told_in_one_line() {
+        let reference = format!("registry.fly.io/app@{}", Digest::of(b"")).parse().unwrap();
+        let event = Event::Pushed {
+            reference,
+            tags: vec!["v1".to_owned()],
+            layers: 7,
+            reused: 6,
+            sent: 1,
+            sent_bytes: 3 << 20,
+            elapsed_ms: 1500,
+        };
+        insta::assert_snapshot!(line(&event).unwrap(), @"pushed registry.fly.io/app@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855, tagged v1: 7 layers, 6 there already, 1 sent, 3.00 MiB in 1.5s (2.00 MiB/s)");
+    }
+
+    #[test]
+    fn nothing_sent_has_no_rate() {
+        assert_eq!(rate(0, 100), "");
+        assert_eq!(rate(10, 0), "");
+    }
+}
