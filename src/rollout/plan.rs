@@ -113,7 +113,7 @@ pub fn plan(machines: &[Machine], config: &AppConfig, image: &str) -> Result<Pla
                 region: machine.region.clone(),
                 version: machine.version().to_owned(),
                 newest_event: machine.events.iter().map(|e| e.timestamp).max().unwrap_or(0),
-                skip_launch: skips_launch(&machine.state, &next),
+                skip_launch: skips_launch(&machine.state),
                 config: Box::new(next),
             })
         });
@@ -122,12 +122,10 @@ pub fn plan(machines: &[Machine], config: &AppConfig, image: &str) -> Result<Pla
     Ok(plan)
 }
 
-/// A machine that does not run is given the configuration and left as it is.
-fn skips_launch(state: &str, config: &MachineConfig) -> bool {
-    match state {
-        "started" | "starting" | "failed" => false,
-        _ => !config.standbys.is_empty() || state != "launch_failed",
-    }
+/// A machine that does not run is given the configuration and left as it is; one that has
+/// failed is started again. A standby that failed is, too: it was started for a reason.
+fn skips_launch(state: &str) -> bool {
+    !matches!(state, "started" | "starting" | "failed")
 }
 
 /// Whether the machine has the wanted image and configuration and is in order.
