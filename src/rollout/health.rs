@@ -243,7 +243,7 @@ mod tests {
         judge(&serde_json::from_value(machine).unwrap(), 10)
     }
 
-    fn exit(timestamp: u64, exit: Value) -> Value {
+    fn exit(timestamp: u64, exit: &Value) -> Value {
         json!({"type": "exit", "timestamp": timestamp, "request": {"exit_event": exit}})
     }
 
@@ -252,7 +252,7 @@ mod tests {
         let machine = json!({
             "id": "e1", "state": "started",
             "events": [{"type": "start", "timestamp": 13},
-                exit(12, json!({"exit_code": 137, "oom_killed": true, "restarting": true}))],
+                exit(12, &json!({"exit_code": 137, "oom_killed": true, "restarting": true}))],
         });
         assert_eq!(
             look(machine),
@@ -264,9 +264,9 @@ mod tests {
     fn what_happened_before_the_update_does_not_count() {
         let crash = json!({"exit_code": 1});
         for events in [
-            json!([exit(9, crash.clone())]),
-            json!([{"type": "update", "timestamp": 20}, exit(15, crash.clone())]),
-            json!([exit(15, json!({"exit_code": 1, "requested_stop": true}))]),
+            json!([exit(9, &crash)]),
+            json!([{"type": "update", "timestamp": 20}, exit(15, &crash)]),
+            json!([exit(15, &json!({"exit_code": 1, "requested_stop": true}))]),
         ] {
             let machine = json!({"id": "e1", "state": "started", "events": events});
             assert_eq!(look(machine.clone()), Verdict::Running, "{machine}");
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn running_to_the_end_is_fine_unless_the_machine_serves() {
-        let events = json!([exit(12, json!({"exit_code": 0}))]);
+        let events = json!([exit(12, &json!({"exit_code": 0}))]);
         let job = json!({"id": "e1", "state": "stopped", "events": events});
         assert_eq!(look(job), Verdict::Done);
         let server = json!({
