@@ -1,6 +1,6 @@
 //! From a digest to healthy machines.
 //!
-//! [`plan`] compares what runs with what is wanted and has no clock and no network; [`run`]
+//! [`plan()`] compares what runs with what is wanted and has no clock and no network; [`run()`]
 //! leases the machines, records the release, takes the steps and watches each machine.
 //! Whatever happens, the leases are let go.
 
