@@ -137,6 +137,11 @@ impl Error {
         self.refusal().map(|refusal| refusal.status)
     }
 
+    /// Returns whether the same request may succeed later.
+    pub fn is_transient(&self) -> bool {
+        self.verdict() != Verdict::Final
+    }
+
     /// Returns whether the platform surely did nothing of what was asked.
     pub(super) fn nothing_done(&self) -> bool {
         match self {

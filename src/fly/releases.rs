@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use reqwest::Method;
 
+use crate::http::clean;
+
 use super::client::{Again, Call, Service};
 use super::wire::{CreateRelease, LogPage, Release, ReleaseAnswer, UpdateRelease};
 use super::{AppName, Client, Error};
@@ -41,19 +43,20 @@ impl Client {
         self.call_bytes(&call).await.map(drop)
     }
 
-    /// Reads the newest lines that a machine wrote, oldest first. Does not retry. Deploy
+    /// Reads the newest lines that a machine wrote, oldest first, cleaned. Does not retry. Deploy
     /// tokens may not read logs: the platform answers 401 then.
     ///
     /// # Errors
     ///
     /// Fails when the platform refuses.
-    pub async fn logs(&self, app: &AppName, machine: &str) -> Result<LogPage, Error> {
+    pub async fn log_lines(&self, app: &AppName, machine: &str) -> Result<Vec<String>, Error> {
         let path = ["apps", app.as_str(), "logs"];
         let mut call = Call::new(Method::GET, &path, format!("read the logs of {machine}"));
         call.service = Service::Logs;
         call.query = vec![("instance", machine.to_owned())];
         call.again = Again::Never;
         call.within = ANSWER;
-        self.call(&call).await
+        let page: LogPage = self.call(&call).await?;
+        Ok(page.data.iter().map(|entry| clean(&entry.attributes.message)).collect())
     }
 }

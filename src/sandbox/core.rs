@@ -13,6 +13,7 @@ use super::error::Error;
 use super::fault::Faults;
 use super::gate::RequestRecord;
 use super::options::{Options, Storage};
+use super::rate::Rates;
 use super::registry::Uploads;
 use super::state::State;
 use super::store::Store;
@@ -24,6 +25,8 @@ pub(super) struct Core {
     pub(super) address: SocketAddr,
     pub(super) access: Access,
     pub(super) auto_create_apps: bool,
+    /// Present where requests are limited.
+    pub(super) rates: Option<Mutex<Rates>>,
     pub(super) content: Content,
     pub(super) uploads: Uploads,
     pub(super) faults: Mutex<Faults>,
@@ -53,6 +56,7 @@ impl Core {
             address,
             access: Access::new(&options.tokens),
             auto_create_apps: options.auto_create_apps,
+            rates: options.rate_limits.then(Mutex::default),
             content,
             uploads: Uploads::default(),
             faults: Mutex::default(),

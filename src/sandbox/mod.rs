@@ -23,6 +23,7 @@ mod gate;
 mod machine;
 mod options;
 mod platform;
+mod rate;
 mod registry;
 mod server;
 mod state;

@@ -15,6 +15,8 @@ pub struct Options {
     pub apps: Vec<String>,
     /// Whether an app comes to be when it is first named, as it never does on Fly.
     pub auto_create_apps: bool,
+    /// Whether whoever asks more often than Fly documents is told 429.
+    pub rate_limits: bool,
     /// Where images, apps and machines are kept.
     pub storage: Storage,
     /// How long the states of a machine last.
@@ -28,6 +30,7 @@ impl Default for Options {
             tokens: Vec::new(),
             apps: Vec::new(),
             auto_create_apps: false,
+            rate_limits: false,
             storage: Storage::Memory,
             pace: Pace::default(),
         }

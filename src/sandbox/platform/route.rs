@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::answer::{self, Call, Outcome, Refusal};
 use super::{apps, graphql, leases, logs, machines, metadata, orders, releases, volumes, wait};
-use crate::sandbox::core::Core;
+use crate::sandbox::core::{Core, lock};
 
 /// As large as a request's body may be, in bytes: configs may carry files.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -46,6 +46,12 @@ async fn dispatch(core: &Core, request: Request) -> Outcome {
 }
 
 async fn machines_api(call: &Call<'_>, method: &Method, path: &[&str]) -> Outcome {
+    if let (["apps", path @ ..], Some(rates)) = (path, &call.core.rates)
+        && let Err(after_ms) = lock(rates).count(method.as_str(), path, call.now_ms)
+    {
+        let text = format!("rate limit exceeded, try again in {after_ms} ms");
+        return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, text));
+    }
     if let ["apps", app, ..] = path {
         call.core.welcome(app);
         answer::app(&call.core.state(), app)?;

@@ -2,6 +2,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{MACHINES, config};
+use crate::image::{Descriptor, Manifest, ManifestFormat};
 use crate::sandbox::Options;
 use crate::sandbox::testing::{World, answer, options};
 
@@ -137,4 +138,43 @@ async fn apps_come_to_be_when_they_are_named_where_that_is_wanted() {
     let world = World::with(Options { auto_create_apps: true, ..options() }).await;
     assert_eq!(world.get("/v1/apps/fresh").await.0, 200);
     assert_eq!(world.get("/v1/apps/Not%20A%20Name").await.0, 404);
+}
+
+#[tokio::test]
+async fn whoever_asks_too_often_is_told_so_where_that_is_wanted() {
+    let world = World::with(Options { rate_limits: true, ..options() }).await;
+    for _ in 0..3 {
+        assert_eq!(world.get(MACHINES).await.0, 200);
+    }
+    assert_eq!(world.get(MACHINES).await.0, 429);
+    assert_eq!(world.get("/v1/apps/web").await.0, 200);
+}
+
+#[tokio::test]
+async fn an_image_that_was_pushed_is_found_and_started_by_tag_and_digest() {
+    let world = World::start().await;
+    world.push_blob("web", b"{}").await;
+    let format = ManifestFormat::Oci;
+    let manifest = Manifest::new(format, Descriptor::of(format.config_type(), b"{}"), Vec::new());
+    let put = world
+        .registry(Method::PUT, "/v2/web/manifests/v1")
+        .header("content-type", manifest.media_type().as_str())
+        .body(manifest.to_bytes());
+    assert_eq!(put.send().await.unwrap().status(), 201);
+    let digest = manifest.digest().to_string();
+    let by_tag = format!("{}/web:v1", world.sandbox.address());
+    for reference in [by_tag.clone(), format!("registry.fly.io/web@{digest}")] {
+        let body = json!({"config": {"image": reference}});
+        let (_, machine) = world.call(Method::POST, MACHINES, body).await;
+        assert_eq!(machine["image_ref"]["digest"], digest);
+        let wait = format!("{MACHINES}/{}/wait?timeout=5", machine["id"].as_str().unwrap());
+        assert_eq!(world.get(&wait).await.1["state"], "started");
+    }
+    let body = json!({
+        "query": "query{app(name:$appName){image(ref:$imageRef){id digest}}}",
+        "variables": {"appName": "web", "imageRef": by_tag},
+    });
+    let (_, told) = world.call(Method::POST, "/graphql", body).await;
+    let image = &told["data"]["app"]["image"];
+    assert_eq!((&image["digest"], &image["compressedSize"]), (&json!(digest), &json!("2")));
 }

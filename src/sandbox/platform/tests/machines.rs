@@ -9,7 +9,9 @@ use crate::sandbox::{Behavior, Fault, FaultKind, Options, Pace, Storage};
 
 #[tokio::test]
 async fn a_new_machine_starts_and_its_checks_appear_then_pass() {
-    let world = World::start().await;
+    let ms = Duration::from_millis;
+    let pace = Pace { first_check: ms(300), passing_check: ms(700), ..Pace::every(ms(20)) };
+    let world = World::with(Options { pace, ..options() }).await;
     let (id, created) = world.create(json!({"config": config(&json!({}))})).await;
     assert_eq!(created["state"], "created");
     let started = world.reach(&id, "started").await;
