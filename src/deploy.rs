@@ -233,26 +233,26 @@ pub async fn deploy(
 ) -> Result<Deployed, Error> {
     let start = Instant::now();
     let Request { image, app, config, settings } = request;
-    let inspect = async { Ok(rollout::inspect(fly, &app).await?) };
-    let (current, reference) = match image {
-        Image::Ready(reference) => (or_cancelled(cancel, inspect).await?, reference),
+    let reference = match image {
+        Image::Ready(reference) => reference,
         Image::Build { request, registry } => {
+            let inspect = async { Ok(rollout::inspect(fly, &app).await?) };
             let build = build(&request, &**reporter);
             // Whichever fails first ends the other.
-            let both = async { tokio::try_join!(inspect, build) };
+            let both = Box::pin(async { tokio::try_join!(inspect, build) });
             let (current, built) = or_cancelled(cancel, both).await?;
-            report_app(&app, &current, &**reporter);
             let images = current.images();
             let previous = images.iter().filter_map(|image| image.parse().ok()).collect();
             let platform = Platform::LinuxAmd64;
             let pushed =
                 push_built(&request, built, &registry, previous, platform, reporter, cancel);
-            (current, pushed.await?.reference)
+            Box::pin(pushed).await?.reference
         }
     };
     let request =
         rollout::Request { config, app: app.clone(), image: reference.to_string(), settings };
-    let outcome = rollout::run(fly, request, current, Arc::clone(reporter), cancel.clone()).await?;
+    let outcome = rollout::run(fly, request, Arc::clone(reporter), cancel.clone());
+    let outcome = Box::pin(outcome).await?;
     reporter.report(Event::Deployed {
         app: app.to_string(),
         image: reference.to_string(),
@@ -263,8 +263,4 @@ pub async fn deploy(
         elapsed_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
     });
     Ok(Deployed { image: reference, outcome })
-}
-
-fn report_app(app: &AppName, current: &rollout::Current, reporter: &dyn Reporter) {
-    reporter.report(Event::AppFound { app: app.to_string(), machines: current.machines().len() });
 }

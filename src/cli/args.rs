@@ -66,13 +66,12 @@ enum ProgressArg {
 impl OutputArgs {
     /// Decides how progress is shown.
     pub(super) fn progress(&self, env: &Env) -> Progress {
-        match (self.json, self.quiet, self.progress) {
-            (true, ..) => Progress::Json,
-            (_, true, _) => Progress::Silent,
-            (_, _, ProgressArg::Bars) => Progress::Bars,
-            (_, _, ProgressArg::Plain) => Progress::Plain,
-            (_, _, ProgressArg::Auto) if env.is_interactive() => Progress::Bars,
-            (_, _, ProgressArg::Auto) => Progress::Plain,
+        match self.progress {
+            _ if self.json => Progress::Json,
+            _ if self.quiet => Progress::Silent,
+            ProgressArg::Bars => Progress::Bars,
+            ProgressArg::Auto if env.is_interactive() => Progress::Bars,
+            ProgressArg::Auto | ProgressArg::Plain => Progress::Plain,
         }
     }
 }
@@ -84,7 +83,7 @@ pub(super) enum Command {
     /// Build an image and push it to a registry
     ///
     /// The result, one line on stdout, is the image by digest.
-    Push(PushArgs),
+    Push(Box<PushArgs>),
     /// Show the machines of an app, and the images that they run
     Status(StatusArgs),
     /// Run a Fly for one machine: registry and platform on loopback

@@ -56,7 +56,7 @@ pub(super) fn secret_file(context: &Context, file: &Path) -> Result<Secret, Fail
     if secret.is_empty() {
         return Err(Failure::config(&format!("`{}` is empty", file.display())));
     }
-    let mode = fs::metadata(file).map(|metadata| metadata.permissions().mode()).unwrap_or(0);
+    let mode = fs::metadata(file).map_or(0, |metadata| metadata.permissions().mode());
     if mode & 0o004 != 0 {
         context.reporter.report(Event::Warning {
             code: "config.secret-readable",

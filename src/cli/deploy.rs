@@ -32,7 +32,7 @@ pub(super) async fn run(context: &Context, args: DeployArgs) -> Result<(), Failu
     let fly = Fly::of(context, &args.fly, args.sandbox.as_deref(), &app).await?;
     let image = image(context, &args, &config, &fly, &app)?;
     let client = fly.client(context)?;
-    let mut settings = Settings::default();
+    let mut settings = Settings::DEFAULT;
     if let Some(timeout) = args.wait_timeout.or(config.wait_timeout()) {
         settings.wait_timeout = timeout;
     }

@@ -56,13 +56,9 @@ impl Env {
         files.extend(self.os("REGISTRY_AUTH_FILE").map(PathBuf::from));
         let runtime = self.os("XDG_RUNTIME_DIR").map(PathBuf::from);
         files.extend(runtime.map(|folder| folder.join("containers/auth.json")));
-        match self.os("DOCKER_CONFIG") {
-            Some(folder) => files.push(PathBuf::from(folder).join("config.json")),
-            None => {
-                let home = self.os("HOME").map(PathBuf::from);
-                files.extend(home.map(|home| home.join(".docker/config.json")));
-            }
-        }
+        let docker = self.os("DOCKER_CONFIG").map(PathBuf::from);
+        let docker = docker.or_else(|| Some(PathBuf::from(self.os("HOME")?).join(".docker")));
+        files.extend(docker.map(|folder| folder.join("config.json")));
         files
     }
 

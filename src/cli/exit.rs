@@ -48,7 +48,7 @@ impl Exit {
     /// Returns the exit that belongs to an error's code word.
     fn of_code(code: &str) -> Self {
         match code {
-            "interrupted" => Self::Interrupted,
+            "interrupted" | "rollout.interrupted" => Self::Interrupted,
             "rollout.lease-held" => Self::LeaseHeld,
             "rollout.rolled-back" => Self::RolledBack,
             "rollout.unhealthy" => Self::Unhealthy,
@@ -127,6 +127,7 @@ mod tests {
     fn each_kind_of_error_has_its_exit_code() {
         for (code, exit) in [
             ("interrupted", Exit::Interrupted),
+            ("rollout.interrupted", Exit::Interrupted),
             ("config.invalid", Exit::Config),
             ("nix.build-failed", Exit::Nix),
             ("source.not-an-image", Exit::Registry),

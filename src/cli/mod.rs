@@ -72,15 +72,15 @@ async fn run(args: Args, env: Env) -> Exit {
     let progress = args.output.progress(&env);
     let (reporter, display) = report::start(progress, output.clone());
     let cancel = CancellationToken::new();
-    let _signals = signals::watch(cancel.clone(), output.clone());
+    let _signals = signals::watch(cancel.clone(), &output);
     let context = Context { env, output: output.clone(), reporter, cancel };
     let result = match args.command {
-        Command::Push(args) => push::run(&context, args).await,
-        Command::Deploy(args) => deploy::run(&context, *args).await,
+        Command::Push(args) => push::run(&context, *args).await,
+        Command::Deploy(args) => Box::pin(deploy::run(&context, *args)).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,
         Command::Status(args) => status::run(&context, args).await,
-        Command::Completions { shell } => docs::completions(&context, shell),
-        Command::Man => docs::man(&context),
+        Command::Completions { shell } => docs::completions(shell),
+        Command::Man => docs::man(),
     };
     drop(display);
     match result {

@@ -1,6 +1,6 @@
 //! The only way out: results to stdout, everything else to stderr.
 
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -37,22 +37,7 @@ impl Output {
         } else {
             text.to_owned()
         };
-        self.raw(format!("{text}\n").as_bytes())
-    }
-
-    /// Writes bytes to stdout as they are.
-    ///
-    /// # Errors
-    ///
-    /// Fails when stdout cannot be written, unless its reader has gone away.
-    pub(super) fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failure::unforeseen(&format!("cannot write to stdout: {error}")))
-            }
-            _ => Ok(()),
-        }
+        to_stdout(format!("{text}\n").as_bytes())
     }
 
     /// Writes a line to stderr, in the colours that its markup asks for.
@@ -87,6 +72,21 @@ impl Output {
             Some(("error", rest)) => self.line(&format!("{style}error{style:#}:{rest}")),
             _ => self.line(failure.text()),
         }
+    }
+}
+
+/// Writes bytes to stdout as they are.
+///
+/// # Errors
+///
+/// Fails when stdout cannot be written, unless its reader has gone away.
+pub(super) fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::unforeseen(&format!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which Fly is meant: the platform, or a sandbox.
 
+use std::sync::Arc;
+
 use super::Context;
 use super::args::FlyArgs;
 use super::credentials::fly_token;
@@ -58,7 +60,7 @@ impl Fly {
         let machines = address("FLY_FLAPS_BASE_URL", Endpoints::MACHINES);
         let web = address("FLY_UIEX_BASE_URL", Endpoints::WEB);
         let endpoints = Endpoints::new(machines, web).map_err(Failure::of)?;
-        let retry = Retry::new(context.reporter.clone());
+        let retry = Retry::new(Arc::clone(&context.reporter));
         Ok(Client::new(context.clients()?, endpoints, self.token.clone(), retry))
     }
 

@@ -1,5 +1,7 @@
 //! `snowbird push`
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::Context;
@@ -116,7 +118,7 @@ pub(super) fn registry(
     credentials: Option<Credentials>,
 ) -> Result<Registry, Failure> {
     let access = Access { push: to.repository.clone(), pull: Vec::new() };
-    let (clients, reporter) = (context.clients()?, context.reporter.clone());
+    let (clients, reporter) = (context.clients()?, Arc::clone(&context.reporter));
     Registry::new(to.registry.clone(), transport, credentials, access, clients, reporter)
         .map_err(Failure::of)
 }

@@ -9,7 +9,7 @@ use super::output::Output;
 
 /// Fires `cancel` on the first signal, and ends the process on the second. Watching ends
 /// when what is returned is dropped.
-pub(super) fn watch(cancel: CancellationToken, output: Output) -> JoinSet<()> {
+pub(super) fn watch(cancel: CancellationToken, output: &Output) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))

@@ -19,18 +19,14 @@ pub(super) async fn run(context: &Context, args: StatusArgs) -> Result<(), Failu
         current = rollout::inspect(&client, &app) => current.map_err(Failure::of)?,
         () = context.cancel.cancelled() => return Err(Failure::interrupted()),
     };
-    let rows: Vec<_> = current.machines().iter().map(Row::of).collect();
+    let rows: Vec<_> = current.machines.iter().map(Row::of).collect();
     let mut text = format!("app {app}");
     if rows.is_empty() {
         text.push_str("\nno machines: nothing has been deployed yet");
     }
-    for Row { id, group, state, region, checks, image, version } in &rows {
-        for part in [
-            "\n", id, "  ", group, "  ", state, "  ", region, "  ", checks, "  ", version, "  ",
-            image,
-        ] {
-            text.push_str(part);
-        }
+    for row in &rows {
+        text.push('\n');
+        text.push_str(&row.line());
     }
     let machines: Vec<_> = rows.iter().map(Row::json).collect();
     context.output.result(&text, &json!({ "app": app.to_string(), "machines": machines }))
@@ -66,6 +62,11 @@ impl Row {
             version: metadata("fly_release_version")
                 .map_or_else(|| "-".into(), |v| format!("v{v}")),
         }
+    }
+
+    fn line(&self) -> String {
+        let Self { id, group, state, region, checks, image, version } = self;
+        format!("{id}  {group}  {state}  {region}  {checks}  {version}  {image}")
     }
 
     fn json(&self) -> serde_json::Value {

@@ -9,13 +9,13 @@ use crate::event::{Event, Reporter};
 use crate::fly::config::{AppConfig, Strategy};
 use crate::fly::{AppName, Client};
 
+use super::Error;
 use super::current::machines;
 use super::health::Watch;
 use super::lease::Leases;
 use super::plan::{Plan, Step, plan};
 use super::record::Record;
 use super::rolling::{Rolling, Standing};
-use super::{Current, Error};
 
 /// What shall run where.
 #[derive(Debug, Clone)]
@@ -66,8 +66,8 @@ pub struct Outcome {
 
 /// Brings the app's machines to the image and the configuration.
 ///
-/// `current` is what was found before; the machines are listed again, for an image takes
-/// its time to be built. Nothing is recorded or leased when nothing is to change.
+/// The machines are listed here, not taken from an earlier look: an image takes its time to
+/// be built. Nothing is recorded or leased when nothing is to change.
 ///
 /// # Errors
 ///
@@ -82,7 +82,6 @@ pub struct Outcome {
 pub async fn run(
     client: &Client,
     request: Request,
-    current: Current,
     reporter: Arc<dyn Reporter>,
     cancel: CancellationToken,
 ) -> Result<Outcome, Error> {
@@ -93,7 +92,6 @@ pub async fn run(
     let idle = Standing::default();
     let machines = stoppable(&cancel, &idle, machines(client, app)).await?;
     reporter.report(Event::AppFound { app: app.to_string(), machines: machines.len() });
-    tracing::debug!(before = current.machines.len(), now = machines.len(), "managed machines");
     let plan = plan(&machines, config, image)?;
     for machine in &plan.unreachable {
         reporter.report(Event::Warning {

@@ -79,7 +79,6 @@ impl World {
         cancel: CancellationToken,
     ) -> Result<Outcome, Error> {
         let (config, _) = AppConfig::parse(text, Path::new("fly.toml")).unwrap();
-        let current = rollout::inspect(&self.client, &self.app).await?;
         let request = Request {
             app: self.app.clone(),
             config,
@@ -91,7 +90,7 @@ impl World {
             },
         };
         let reporter: Arc<Recorder> = Arc::clone(&self.reporter);
-        rollout::run(&self.client, request, current, reporter, cancel).await
+        rollout::run(&self.client, request, reporter, cancel).await
     }
 
     /// Adds machines of the group `app` that run `image`, beside the one that is there.

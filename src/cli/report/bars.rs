@@ -104,11 +104,10 @@ impl Reporter for Bars {
                 }
                 return;
             }
-            Event::Built { .. } => build.set_message(""),
+            Event::Built { .. } | Event::Deployed { .. } => build.set_message(""),
             Event::Machine { .. } => {
                 build.set_message(words::line(&event).unwrap_or_default());
             }
-            Event::Deployed { .. } => build.set_message(""),
             _ => {}
         }
         if let Some(line) = words::line(&event) {

@@ -25,10 +25,8 @@ pub(super) fn line(event: &Event) -> Option<String> {
             HumanBytes(*uncompressed_bytes)
         ),
         Event::Pushed { reference, tags, layers, reused, sent, sent_bytes, elapsed_ms } => {
-            let tags = match tags.is_empty() {
-                true => String::new(),
-                false => format!(", tagged {}", tags.join(", ")),
-            };
+            let tags: Vec<_> = tags.iter().map(|tag| format!(", tagged {tag}")).collect();
+            let tags = tags.concat();
             format!(
                 "pushed {reference}{tags}: {layers} layers, {reused} there already, {sent} sent, {} \
                  in {}{}",
@@ -42,7 +40,7 @@ pub(super) fn line(event: &Event) -> Option<String> {
         }
         Event::ReleaseCreated { version } => format!("release v{version}"),
         Event::Machine { machine, group, step } => {
-            format!("machine {machine} [{group}] {}", machine_step(step)?)
+            format!("machine {machine} [{group}] {}", machine_step(step))
         }
         Event::MachineLog { machine, line } => format!("  {machine} | {line}"),
         Event::Deployed { app, image, version, changed, unchanged, url, elapsed_ms } => {
@@ -63,15 +61,15 @@ pub(super) fn line(event: &Event) -> Option<String> {
     })
 }
 
-fn machine_step(step: &MachineStep) -> Option<String> {
-    Some(match step {
+fn machine_step(step: &MachineStep) -> String {
+    match step {
         MachineStep::Created { region } => format!("created in {region}"),
         MachineStep::Updating => "is being updated".to_owned(),
         MachineStep::State { state } => format!("is {state}"),
         MachineStep::Checks { passing, total } => format!("passes {passing} of {total} checks"),
         MachineStep::Done => "is done".to_owned(),
         MachineStep::Failed { reason } => format!("failed: {reason}"),
-    })
+    }
 }
 
 /// Returns ` (12.0 MiB/s)`, or nothing when nothing was sent.
