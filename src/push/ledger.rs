@@ -219,3 +219,152 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::{ImageConfig, ManifestFormat, MediaType};
+    use crate::layer::Encoding;
+    use crate::source::Wrapper;
+
+    fn diff_id(text: &str) -> DiffId {
+        DiffId(Digest::of(text.as_bytes()))
+    }
+
+    fn hash(text: &str) -> TarHash {
+        TarHash { diff_id: diff_id(text), uncompressed_bytes: 1 }
+    }
+
+    fn packed(text: &str) -> Packed {
+        Packed { digest: Digest::of(format!("blob of {text}").as_bytes()), size_bytes: 10 }
+    }
+
+    /// A member named as nixpkgs names layers, by the digest of `named`.
+    fn member(named: &str) -> Member {
+        let digest = Digest::of(named.as_bytes());
+        Member {
+            name: format!("{}/layer.tar", digest.hex()),
+            size_bytes: 1,
+            wrapper: Wrapper::None,
+            named: Some(digest),
+        }
+    }
+
+    fn image(layers: &[(&str, &str)]) -> Image {
+        let diff_ids: Vec<_> = layers.iter().map(|(_, content)| diff_id(content)).collect();
+        let config = serde_json::json!({
+            "architecture": "amd64", "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        });
+        Image {
+            config: ImageConfig::parse(config.to_string().into_bytes()).unwrap(),
+            layers: layers.iter().map(|(named, _)| member(named).name).collect(),
+            repo_tags: Vec::new(),
+        }
+    }
+
+    fn known(layers: &[(&str, &str)]) -> BTreeMap<DiffId, KnownLayer> {
+        layers
+            .iter()
+            .map(|(content, repository)| {
+                let descriptor = Descriptor {
+                    media_type: MediaType::new("application/vnd.docker.image.rootfs.diff.tar.gzip"),
+                    digest: packed(content).digest,
+                    size: 10,
+                    annotations: BTreeMap::new(),
+                };
+                let repository = repository.parse().unwrap();
+                (diff_id(content), KnownLayer { descriptor, repository })
+            })
+            .collect()
+    }
+
+    fn ledger(layers: &[(&str, &str)]) -> Ledger {
+        let format = Format::new(ManifestFormat::Oci, Encoding::ZSTD).unwrap();
+        Ledger::new(known(layers), format)
+    }
+
+    #[test]
+    fn where_nothing_is_known_everything_is_sent_at_once() {
+        let mut ledger = ledger(&[]);
+        assert_eq!(ledger.decide(&member("a")), Decision::Send(None));
+        ledger.stored(member("a").name, hash("a"), packed("a"), true);
+        let image = image(&[("a", "a")]);
+        ledger.learn(&image).unwrap();
+        assert!(ledger.is_complete(&image));
+        assert_eq!(ledger.totals(&image), Totals { sent: 1, sent_bytes: 10 });
+    }
+
+    #[test]
+    fn one_known_name_shows_that_other_names_are_new_layers() {
+        let mut ledger = ledger(&[("b", "app")]);
+        assert_eq!(ledger.decide(&member("a")), Decision::Hash, "nothing shows it yet");
+        ledger.hashed(&member("a"), TarHash { diff_id: diff_id("other"), uncompressed_bytes: 1 });
+        assert_eq!(ledger.decide(&member("b")), Decision::Skip);
+        assert_eq!(ledger.decide(&member("c")), Decision::Send(None));
+    }
+
+    #[test]
+    fn a_name_that_is_no_digest_of_the_layer_costs_one_look_and_no_byte() {
+        let mut ledger = ledger(&[("a", "app")]);
+        assert_eq!(ledger.decide(&member("legacy id")), Decision::Hash);
+        ledger.hashed(&member("legacy id"), hash("a"));
+        let image = image(&[("legacy id", "a")]);
+        ledger.learn(&image).unwrap();
+        assert!(ledger.is_complete(&image));
+        assert_eq!(ledger.totals(&image).sent, 0);
+    }
+
+    #[test]
+    fn once_the_image_is_known_only_what_is_missing_is_sent() {
+        let mut ledger = ledger(&[("a", "app")]);
+        ledger.learn(&image(&[("x", "a"), ("y", "b")])).unwrap();
+        assert_eq!(ledger.decide(&member("x")), Decision::Skip);
+        assert_eq!(ledger.decide(&member("y")), Decision::Send(Some(diff_id("b"))));
+        assert_eq!(ledger.decide(&member("of another image")), Decision::Skip);
+    }
+
+    #[test]
+    fn a_layer_that_is_not_what_the_config_says_is_named() {
+        let mut ledger = ledger(&[]);
+        ledger.stored(member("a").name, hash("damaged"), packed("a"), true);
+        let error = ledger.learn(&image(&[("a", "a")])).unwrap_err();
+        assert!(matches!(error, Error::LayerMismatch { expected, .. } if expected == diff_id("a")));
+    }
+
+    #[test]
+    fn layers_of_another_repository_are_mounted_or_sent_after_all() {
+        let own: Repository = "app".parse().unwrap();
+        let mut ledger = ledger(&[("a", "other"), ("b", "other"), ("c", "app")]);
+        let image = image(&[("a", "a"), ("b", "b"), ("c", "c"), ("a", "a")]);
+        ledger.learn(&image).unwrap();
+        let mountable: Vec<_> = ledger.mountable(&image, &own).into_iter().map(|m| m.0).collect();
+        assert_eq!(mountable, [diff_id("a"), diff_id("b")]);
+        ledger.mounted(diff_id("a"));
+        ledger.unknown(diff_id("b"));
+        assert!(ledger.mountable(&image, &own).is_empty());
+        assert!(!ledger.is_complete(&image));
+        assert_eq!(ledger.decide(&member("b")), Decision::Send(Some(diff_id("b"))));
+    }
+
+    #[test]
+    fn reused_descriptors_get_the_media_type_of_the_manifest_that_lists_them() {
+        let ledger = ledger(&[("a", "app")]);
+        let image = image(&[("a", "a")]);
+        let descriptors = ledger.descriptors(&image).unwrap();
+        assert_eq!(descriptors[0].media_type, "application/vnd.oci.image.layer.v1.tar+gzip");
+        assert_eq!(ledger.reused(&image).len(), 1);
+    }
+
+    #[test]
+    fn blobs_that_the_registry_has_lost_are_sent() {
+        let mut ledger = ledger(&[("a", "app"), ("b", "app")]);
+        let image = image(&[("a", "a"), ("b", "b")]);
+        ledger.learn(&image).unwrap();
+        ledger.forget(&[packed("a").digest]);
+        assert_eq!(ledger.decide(&member("a")), Decision::Send(Some(diff_id("a"))));
+        assert_eq!(ledger.decide(&member("b")), Decision::Skip);
+        ledger.forget(&[]);
+        assert_eq!(ledger.decide(&member("b")), Decision::Send(Some(diff_id("b"))));
+    }
+}
