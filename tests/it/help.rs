@@ -12,15 +12,14 @@ fn help(arguments: &[&str]) -> String {
 
 #[test]
 fn the_help_is_pinned() {
-    let mut text = String::new();
+    let mut sections = Vec::new();
     for command in ["", "deploy", "push", "status", "sandbox"] {
-        let mut arguments: Vec<_> = command.split_whitespace().collect();
         for flag in ["-h", "--help"] {
-            arguments.push(flag);
-            text.push_str(&format!("$ snowbird {}\n{}\n", arguments.join(" "), help(&arguments)));
-            arguments.pop();
+            let arguments: Vec<_> = command.split_whitespace().chain([flag]).collect();
+            sections.push(format!("$ snowbird {}\n{}", arguments.join(" "), help(&arguments)));
         }
     }
+    let text = sections.join("\n");
     // Trailing blanks would not survive an editor.
     let lines: Vec<_> = text.lines().map(str::trim_end).collect();
     insta::assert_snapshot!(lines.join("\n"));
