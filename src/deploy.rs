@@ -168,7 +168,10 @@ async fn build(request: &ImageRequest, reporter: &dyn Reporter) -> Result<Built,
 }
 
 fn opened(path: &Path, gc_root: Option<BuildOutput>) -> Result<Built, Error> {
-    let store_path = path.to_str().and_then(|path| path.parse::<StorePath>().ok());
+    // `./result` is a link into the store.
+    let target = path.canonicalize().ok();
+    let store_path = target.as_deref().unwrap_or(path).to_str();
+    let store_path = store_path.and_then(|path| path.parse::<StorePath>().ok());
     let identity = store_path.and_then(|path| format!("nix-{}", path.hash()).parse().ok());
     Ok(Built { source: Source::open(path)?, identity, _gc_root: gc_root })
 }

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
-use std::fmt::Write as _;
+use std::{fmt, iter};
+
+use serde::Serialize;
 
 /// An error that a user may meet.
 ///
@@ -20,18 +22,49 @@ pub trait Explain: StdError {
     }
 }
 
-/// Renders an error, its causes and its hint as the edge prints them, without a line end.
-pub fn render(error: &dyn Explain) -> String {
-    let mut text = format!("error: {error}");
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let _infallible = write!(text, "\n  caused by: {inner}");
-        cause = inner.source();
+/// An error as it is told: by itself, without the types it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// The stable word.
+    pub code: &'static str,
+    /// What was attempted, on what, and what went wrong.
+    pub message: String,
+    /// Why, the nearest cause first.
+    pub causes: Vec<String>,
+    /// What the reader can do about it, where there is something.
+    pub hint: Option<String>,
+}
+
+impl Account {
+    /// Tells of an error that has no type.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), causes: Vec::new(), hint: None }
     }
-    if let Some(hint) = error.hint() {
-        let _infallible = write!(text, "\n\nhint: {hint}");
+
+    /// Tells of any module's error.
+    pub fn of(error: &dyn Explain) -> Self {
+        let causes = iter::successors(error.source(), |&cause| cause.source());
+        Self {
+            code: error.code(),
+            message: error.to_string(),
+            causes: causes.map(ToString::to_string).collect(),
+            hint: error.hint().map(Cow::into_owned),
+        }
     }
-    text
+}
+
+/// Writes the error, its causes and its hint on lines of their own, without a line end.
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        for cause in &self.causes {
+            write!(f, "\n  caused by: {cause}")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n\nhint: {hint}")?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -56,7 +89,7 @@ mod tests {
     fn each_cause_is_named_once() {
         let error = Push(std::io::Error::other("connection reset"));
         assert_eq!(
-            render(&error),
+            Account::of(&error).to_string(),
             "error: cannot push layer 3 of 7\n  caused by: connection reset\n\nhint: try again"
         );
     }

@@ -11,6 +11,7 @@ use super::report::Progress;
 use crate::fly::AppName;
 use crate::image::{ManifestFormat, Reference, Tag};
 use crate::layer::Encoding;
+use crate::sandbox::Fault;
 
 /// Take a Nix flake to Fly.io
 ///
@@ -293,6 +294,13 @@ pub(super) struct SandboxArgs {
     /// A folder to keep images, apps and machines in; without it they are kept in memory
     #[arg(long, value_name = "FOLDER")]
     pub(super) state: Option<PathBuf>,
+    /// Something to go wrong, once: `METHOD PATH[#NTH]=KIND`, where KIND is `status:CODE`,
+    /// `cut:BYTES`, `lost` or `delay:SECONDS`
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub(super) faults: Vec<Fault>,
+    /// Enforce the platform's documented rate limits
+    #[arg(long)]
+    pub(super) rate_limits: bool,
     /// A file with the token that is accepted, in place of `sandbox`
     #[arg(long, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::error::{Explain, render};
+use crate::error::{Account, Explain};
 
 /// What the process ends with. The numbers are a public format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,53 +69,45 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command failed, ready to be shown.
+/// Why a command failed, ready to be told.
 #[derive(Debug)]
-pub(super) struct Failure {
-    code: &'static str,
-    text: String,
-}
+pub(super) struct Failure(Account);
 
 impl Failure {
     /// Makes a failure of any module's error.
     #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
     pub(super) fn of(error: impl Explain) -> Self {
-        Self { code: error.code(), text: render(&error) }
+        Self(Account::of(&error))
     }
 
     /// Makes a failure of something in the user's own configuration.
     pub(super) fn config(message: &str) -> Self {
-        Self { code: "config.unusable", text: format!("error: {message}") }
+        Self(Account::new("config.unusable", message))
     }
 
     /// Makes the failure of a command that was interrupted.
     pub(super) fn interrupted() -> Self {
-        Self { code: "interrupted", text: "error: interrupted".to_owned() }
+        Self(Account::new("interrupted", "interrupted"))
     }
 
     /// Makes a failure that nobody foresaw.
     pub(super) fn unforeseen(message: &str) -> Self {
-        Self { code: "unforeseen", text: format!("error: {message}") }
+        Self(Account::new("unforeseen", message))
     }
 
     /// Adds what the reader can do.
     pub(super) fn hint(self, hint: &str) -> Self {
-        Self { text: format!("{}\n\nhint: {hint}", self.text), ..self }
+        Self(Account { hint: Some(hint.to_owned()), ..self.0 })
     }
 
-    /// Returns the code word.
-    pub(super) fn code(&self) -> &'static str {
-        self.code
-    }
-
-    /// Returns the text, with causes and hint.
-    pub(super) fn text(&self) -> &str {
-        &self.text
+    /// Returns what is told.
+    pub(super) fn account(&self) -> &Account {
+        &self.0
     }
 
     /// Returns what the process ends with.
     pub(super) fn exit(&self) -> Exit {
-        Exit::of_code(self.code)
+        Exit::of_code(self.0.code)
     }
 }
 

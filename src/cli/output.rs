@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::env::Env;
 use super::exit::Failure;
+use crate::error::Account;
 
 /// Writes for the user. Clones write to the same place, a line at a time.
 #[derive(Clone)]
@@ -58,19 +59,21 @@ impl Output {
     pub(super) fn error(&self, failure: &Failure) {
         #[derive(Serialize)]
         struct Line<'a> {
-            event: &'a str,
-            code: &'a str,
-            message: &'a str,
+            event: &'static str,
+            #[serde(flatten)]
+            account: &'a Account,
         }
+        let account = failure.account();
         if self.json {
-            let line = Line { event: "error", code: failure.code(), message: failure.text() };
+            let line = Line { event: "error", account };
             self.line(&serde_json::to_string(&line).unwrap_or_default());
             return;
         }
         let style = anstyle::AnsiColor::Red.on_default().bold();
-        match failure.text().split_once(':') {
-            Some(("error", rest)) => self.line(&format!("{style}error{style:#}:{rest}")),
-            _ => self.line(failure.text()),
+        let text = account.to_string();
+        match text.strip_prefix("error") {
+            Some(rest) => self.line(&format!("{style}error{style:#}{rest}")),
+            None => self.line(&text),
         }
     }
 }

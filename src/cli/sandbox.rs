@@ -25,11 +25,15 @@ pub(super) async fn run(context: &Context, args: SandboxArgs) -> Result<(), Fail
         tokens: vec![token.expose().to_owned()],
         auto_create_apps: args.apps.is_empty(),
         apps: args.apps.iter().map(ToString::to_string).collect(),
+        rate_limits: args.rate_limits,
         storage: args.state.map_or(Storage::Memory, Storage::Folder),
         ..Options::default()
     })
     .await
     .map_err(Failure::of)?;
+    for fault in args.faults {
+        sandbox.inject(fault);
+    }
     let (url, address) = (sandbox.url(), sandbox.address());
     let token_line = match &args.token_file {
         Some(file) => format!("export SNOWBIRD_TOKEN_FILE={}", file.display()),

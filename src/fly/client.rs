@@ -156,6 +156,11 @@ impl Judge for Attempt {
 }
 
 impl Client {
+    /// Returns whether it speaks to the platform itself, whose apps are on the Internet.
+    pub fn is_public(&self) -> bool {
+        Url::parse(Endpoints::MACHINES).is_ok_and(|public| self.endpoints.machines == public)
+    }
+
     /// Makes a client. `retry` tells its reporter when a request is sent again.
     pub fn new(http: Clients, endpoints: Endpoints, token: Token, retry: Retry) -> Self {
         Self { http, endpoints, token, retry, answered: Arc::default() }

@@ -103,7 +103,7 @@ mod tests {
     use std::os::unix::process::ExitStatusExt as _;
 
     use super::*;
-    use crate::error::{Explain as _, render};
+    use crate::error::{Account, Explain as _};
 
     fn failure(texts: &[&str]) -> Failure {
         let errors = texts
@@ -187,7 +187,7 @@ mod tests {
             log_tail: vec!["checking for cc... no".into(), "no compiler".into()],
             skipped_lines: 7,
         }];
-        insta::assert_snapshot!(render(&failure.diagnose(".#outer")), @r"
+        insta::assert_snapshot!(Account::of(&failure.diagnose(".#outer")).to_string(), @r"
         error: cannot build `.#outer`: `inner` failed
           builder for '/nix/store/aaa-inner.drv' failed with exit code 7
         the end of the log of `inner`:
@@ -205,7 +205,7 @@ mod tests {
             full: "… while calling 'throw'\n  at x.nix:1\n\nerror: set the port".into(),
             brief: "set the port".into(),
         }];
-        insta::assert_snapshot!(render(&failure.diagnose(".#x")), @r"
+        insta::assert_snapshot!(Account::of(&failure.diagnose(".#x")).to_string(), @r"
         error: cannot evaluate `.#x`: set the port
           … while calling 'throw'
             at x.nix:1

@@ -60,7 +60,7 @@ pub struct Outcome {
     pub changed: usize,
     /// Machines that ran this already.
     pub unchanged: usize,
-    /// Where the app can be reached, if it has a public HTTP service.
+    /// Where the app can be reached from the Internet, if it can.
     pub url: Option<String>,
 }
 
@@ -109,7 +109,7 @@ pub async fn run(
             message: format!("machine {machine} is left as it is: its host cannot be reached"),
         });
     }
-    let mut outcome = outcome(&plan, config.url(app));
+    let mut outcome = outcome(&plan, config.url(app).filter(|_| client.is_public()));
     if plan.is_empty() {
         return Ok(outcome);
     }

@@ -66,7 +66,7 @@ impl Explain for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::render;
+    use crate::error::Account;
 
     #[test]
     fn a_taken_port_is_explained() {
@@ -74,7 +74,7 @@ mod tests {
             address: SocketAddr::from(([127, 0, 0, 1], 5000)),
             source: io::Error::other("address in use"),
         };
-        insta::assert_snapshot!(render(&error), @r"
+        insta::assert_snapshot!(Account::of(&error).to_string(), @r"
         error: cannot listen on `127.0.0.1:5000`
           caused by: address in use
 

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use snowbird::error::{Explain as _, render};
+use snowbird::error::{Account, Explain as _};
 use snowbird::event::{Event, Meter, Reporter, Silent};
 use snowbird::nix::{BuildOutput, Error, Installable, Nix};
 use tempfile::TempDir;
@@ -153,7 +153,7 @@ async fn an_output_cannot_be_collected_while_it_is_held() {
 async fn a_failed_build_shows_the_end_of_its_log() {
     let error = build(&fixture("image"), "broken", &Silent).await.unwrap_err();
     assert_eq!(error.code(), "nix.build-failed");
-    let text = render(&error);
+    let text = Account::of(&error).to_string();
     for wanted in ["`broken-image` failed", "exit code 3", "  starting", "  cannot make the image"]
     {
         assert!(text.contains(wanted), "`{wanted}` is missing from:\n{text}");

@@ -94,7 +94,6 @@ impl Reporter for Bars {
                 return;
             }
             Event::BuildProgress { built, expected, downloaded_bytes, expected_bytes } => {
-                build.set_prefix(format!("{built}/{expected}"));
                 if *expected_bytes > 0 {
                     build.set_message(format!(
                         "{built} of {expected} built, {} of {} downloaded",

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::error::{Explain as _, render};
+use crate::error::{Account, Explain as _};
 use crate::fly::wire::MachineConfig;
 
 fn parse(text: &str) -> (AppConfig, Vec<Warning>) {
@@ -250,7 +250,8 @@ fn what_is_wrong_is_told_with_its_line() {
     ] {
         let error = refused(text);
         assert_eq!(error.code(), code, "{text}");
-        assert!(render(&error).contains(place), "{text}: {}", render(&error));
+        let told = Account::of(&error).to_string();
+        assert!(told.contains(place), "{text}: {told}");
     }
     let other = AppConfig::parse("{}", Path::new("fly.json")).unwrap_err();
     assert_eq!(other.code(), "config.format");
