@@ -64,6 +64,18 @@ pub struct Outcome {
     pub url: Option<String>,
 }
 
+/// Checks that the strategy of `config` can be followed: before an image is made for it.
+///
+/// # Errors
+///
+/// [`Error::StrategyUnsupported`] if it cannot.
+pub fn check_strategy(config: &AppConfig) -> Result<(), Error> {
+    match config.strategy() {
+        Strategy::Rolling => Ok(()),
+        other => Err(Error::StrategyUnsupported(other)),
+    }
+}
+
 /// Brings the app's machines to the image and the configuration.
 ///
 /// The machines are listed here, not taken from an earlier look: an image takes its time to
@@ -86,9 +98,7 @@ pub async fn run(
     cancel: CancellationToken,
 ) -> Result<Outcome, Error> {
     let Request { app, config, image, settings } = &request;
-    if config.strategy() != Strategy::Rolling {
-        return Err(Error::StrategyUnsupported(config.strategy()));
-    }
+    check_strategy(config)?;
     let idle = Standing::default();
     let machines = stoppable(&cancel, &idle, machines(client, app)).await?;
     reporter.report(Event::AppFound { app: app.to_string(), machines: machines.len() });
