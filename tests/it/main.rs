@@ -10,7 +10,12 @@
 mod architecture;
 mod broken_images;
 mod deploy;
+mod faults;
+mod interrupt;
 mod known_layers;
 mod nix;
 mod push;
+mod refusals;
+mod secrets;
 mod support;
+mod whole_way;
