@@ -24,7 +24,7 @@ in
             deploy.image = config.packages.container;
             deploy-staging = {
               image = config.packages.container;
-              config = ./fly.staging.toml;
+              configFile = ./fly.staging.toml;
             };
           }
         '';
@@ -65,7 +65,7 @@ in
               extraArgs = mkOption {
                 type = types.listOf types.str;
                 default = [ ];
-                example = [ "--detach" ];
+                example = [ "--wait-timeout=10m" ];
                 description = "Further arguments of `snowbird deploy`.";
               };
               package = mkOption {

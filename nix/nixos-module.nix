@@ -66,8 +66,8 @@ let
         type = types.listOf types.str;
         default = [ ];
         example = [
-          "--strategy"
-          "bluegreen"
+          "--wait-timeout"
+          "10m"
         ];
         description = "Further arguments of `snowbird deploy`.";
       };

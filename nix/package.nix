@@ -16,7 +16,7 @@ rustPlatform.buildRustPackage {
   inherit (package) version;
 
   # Only what is compiled, so that no other change builds it anew. The crate's documentation
-  # includes the two texts.
+  # includes ARCHITECTURE.md, and the package names README.md.
   src = lib.fileset.toSource {
     root = ../.;
     fileset = lib.fileset.unions [

@@ -233,7 +233,7 @@ pub async fn deploy(
 ) -> Result<Deployed, Error> {
     let start = Instant::now();
     let Request { image, app, config, settings } = request;
-    rollout::check_strategy(&config)?;
+    rollout::check(&config)?;
     let reference = match image {
         Image::Ready(reference) => reference,
         Image::Build { request, registry } => {

@@ -1,4 +1,39 @@
-//! snowbird
+//! [`Reporter`]: crate::event::Reporter
+//! [`rollout::plan`]: crate::rollout::plan()
+//! [`cli`]: crate::cli
+//! [`deploy`]: crate::deploy
+//! [`error`]: crate::error
+//! [`event`]: crate::event
+//! [`fly`]: crate::fly
+//! [`http`]: crate::http
+//! [`image`]: crate::image
+//! [`layer`]: crate::layer
+//! [`nix`]: crate::nix
+//! [`push`]: crate::push
+//! [`registry`]: crate::registry
+//! [`rollout`]: crate::rollout
+//! [`sandbox`]: crate::sandbox
+//! [`source`]: crate::source
+//! [`event::Event`]: crate::event::Event
+//! [`event::Meter`]: crate::event::Meter
+//! [`deploy::Request`]: crate::deploy::Request
+//! [`deploy::build_and_push`]: crate::deploy::build_and_push
+//! [`rollout::inspect`]: crate::rollout::inspect
+//! [`source::Source`]: crate::source::Source
+//! [`source::Visit`]: crate::source::Visit
+//! [`source::Image`]: crate::source::Image
+//! [`layer::Budget`]: crate::layer::Budget
+//! [`error::Explain`]: crate::error::Explain
+//! [`http::Judge`]: crate::http::Judge
+//! [`http::Verdict`]: crate::http::Verdict
+//! [`http::Retry`]: crate::http::Retry
+//! [`nix::StorePath`]: crate::nix::StorePath
+//! [`sandbox::Sandbox`]: crate::sandbox::Sandbox
+//! [`sandbox::Fault`]: crate::sandbox::Fault
+//!
+#![doc = include_str!("../ARCHITECTURE.md")]
+// Of two definitions of a link the first one counts: above, for rustdoc; in the file, for
+// those who read it beside the sources.
 
 pub mod cli;
 pub mod deploy;

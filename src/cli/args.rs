@@ -28,7 +28,7 @@ pub(super) struct Args {
 /// How progress is shown.
 #[derive(Debug, clap::Args)]
 pub(super) struct OutputArgs {
-    /// Write progress and result as JSON, one object a line
+    /// Write progress (stderr) and the result (stdout) as JSON, one object a line
     #[arg(
         long,
         global = true,
@@ -79,6 +79,9 @@ impl OutputArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Build an image, push it, and deploy it on Fly Machines
+    ///
+    /// The result, one line on stdout, is the image by digest. Where the machines have that
+    /// image and this configuration already, nothing is changed.
     Deploy(Box<DeployArgs>),
     /// Build an image and push it to a registry
     ///
@@ -87,6 +90,9 @@ pub(super) enum Command {
     /// Show the machines of an app, and the images that they run
     Status(StatusArgs),
     /// Run a Fly for one machine: registry and platform on loopback
+    ///
+    /// It writes to stdout the variables that lead snowbird and flyctl to it, and runs until
+    /// Ctrl-C. Its machines go through their states, but nothing runs in them.
     Sandbox(SandboxArgs),
     /// Write completions for a shell to stdout
     #[command(hide = true)]
@@ -104,14 +110,16 @@ pub(super) enum Command {
 pub(super) struct ImageArgs {
     /// What to build, or a file that is there already
     ///
-    /// An installable (`.#container`, `github:owner/repo#image`), a flake whose container
-    /// output is to be found, a store path, or a path that begins with `/` or `./`: a docker
-    /// archive or a stream script. Without it, the flake in the working directory.
+    /// An installable (`.#container`, `github:owner/repo#image`) is built by Nix. Of a flake
+    /// without `#`, the container output is looked for. A path that begins with `/`, `./` or
+    /// `../`, also into the store, is read as it is: a docker archive or a stream script.
+    /// Without it, the flake in the working directory is meant.
     pub(super) installable: Option<String>,
-    /// Arguments for `nix`, such as `--impure` or `--override-input`
+    /// Further arguments for `nix`, such as `--impure`, after `--`
     #[arg(last = true, value_name = "NIX ARGUMENTS")]
     pub(super) nix_arguments: Vec<OsString>,
-    /// How to compress layers: `gzip` or `zstd`, with a level if you like (`zstd:9`)
+    /// How to compress new layers: `gzip` or `zstd`, with a level if you like, such as
+    /// `zstd:9` [default: zstd; in a docker manifest gzip]
     #[arg(
         long,
         value_name = "NAME[:LEVEL]",
@@ -130,7 +138,7 @@ pub(super) struct ImageArgs {
         help_heading = "Image"
     )]
     pub(super) manifest: ManifestArg,
-    /// A tag that shall point to the image, besides the one of its store path
+    /// A tag that shall point to the image, besides that of its store path; may be repeated
     #[arg(long = "tag", value_name = "TAG", help_heading = "Image")]
     pub(super) tags: Vec<Tag>,
 }
@@ -139,7 +147,7 @@ pub(super) struct ImageArgs {
 pub(super) enum ManifestArg {
     /// OCI image manifest
     Oci,
-    /// Docker's schema 2; its layers are gzip
+    /// Docker's schema 2, whose layers are always gzip
     Docker,
 }
 
@@ -189,17 +197,17 @@ pub(super) struct DeployArgs {
     pub(super) fly: FlyArgs,
     /// Deploy an image that is in a registry already, and build nothing
     #[arg(
-        short,
+        short = 'i',
         long = "image",
         value_name = "REFERENCE",
         conflicts_with = "installable",
         help_heading = "Image"
     )]
     pub(super) reference: Option<Reference>,
-    /// Set a variable in the machines' environment, over fly.toml
-    #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = variable, help_heading = "Deploy")]
+    /// Set a variable in the machines' environment, over fly.toml; may be repeated
+    #[arg(short = 'e', long = "env", value_name = "NAME=VALUE", value_parser = variable, help_heading = "Deploy")]
     pub(super) variables: Vec<(String, String)>,
-    /// How machines are replaced; over fly.toml
+    /// How machines are replaced, over fly.toml; so far only `rolling`
     #[arg(
         long,
         value_name = "STRATEGY",
@@ -208,13 +216,14 @@ pub(super) struct DeployArgs {
         help_heading = "Deploy"
     )]
     pub(super) strategy: Option<String>,
-    /// How long a machine may take to start, and again to become healthy [default: 5m]
+    /// How long a machine may take to start and become healthy, such as `90s`, over fly.toml
+    /// [default: 5m]
     #[arg(
         long, value_name = "DURATION", value_parser = duration, env = "SNOWBIRD_WAIT_TIMEOUT",
         hide_env_values = true, help_heading = "Deploy"
     )]
     pub(super) wait_timeout: Option<Duration>,
-    /// Deploy to a sandbox: one that lives as long as this command, or the one at URL
+    /// Deploy to a sandbox: a new one, which ends with this command, or the one at URL
     #[arg(
         long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = "",
         help_heading = "Deploy"
@@ -228,8 +237,8 @@ pub(super) struct PushArgs {
     pub(super) image: ImageArgs,
     #[command(flatten)]
     pub(super) fly: FlyArgs,
-    /// Where to push: HOST/REPOSITORY, with a tag if you like; else Fly's registry and the
-    /// app
+    /// Where to push: HOST/REPOSITORY, with `:TAG` if you like [default: the app's repository
+    /// in Fly's registry]
     #[arg(
         long,
         value_name = "REFERENCE",
@@ -258,7 +267,7 @@ pub(super) struct PushArgs {
         help_heading = "Registry"
     )]
     pub(super) password_file: Option<PathBuf>,
-    /// Speak HTTP without TLS, as is done with loopback hosts
+    /// Speak HTTP without TLS, as is always done with loopback hosts
     #[arg(long, help_heading = "Registry")]
     pub(super) plain_http: bool,
 }
@@ -268,7 +277,7 @@ pub(super) struct StatusArgs {
     #[command(flatten)]
     pub(super) fly: FlyArgs,
     /// Ask the sandbox at URL
-    #[arg(long, value_name = "URL", require_equals = true)]
+    #[arg(long, value_name = "URL", require_equals = true, help_heading = "Fly")]
     pub(super) sandbox: Option<String>,
 }
 
@@ -277,7 +286,8 @@ pub(super) struct SandboxArgs {
     /// Where to listen; port 0 takes any that is free
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub(super) listen: std::net::SocketAddr,
-    /// An app that exists from the start; without any, apps come to be when they are named
+    /// An app that exists from the start; may be repeated. Without any, apps come to be when
+    /// they are named
     #[arg(long = "app", value_name = "NAME")]
     pub(super) apps: Vec<AppName>,
     /// A folder to keep images, apps and machines in; without it they are kept in memory
@@ -332,6 +342,14 @@ mod tests {
             let Command::Deploy(deploy) = Args::parse_from(typed).command else { panic!() };
             assert_eq!(deploy.sandbox.as_deref(), expected);
         }
+    }
+
+    #[test]
+    fn short_flags_are_those_of_flyctl() {
+        let typed = ["snowbird", "deploy", "-a", "web", "-c", "f", "-e", "A=1", "-i", "r.io/web:t"];
+        let Command::Deploy(deploy) = Args::parse_from(typed).command else { panic!() };
+        assert_eq!(deploy.variables, [("A".to_owned(), "1".to_owned())]);
+        assert!(deploy.reference.is_some());
     }
 
     #[test]

@@ -39,7 +39,7 @@ Exit codes:
    11  Nix could not build
    12  the image or the registry
    13  Fly refused
-   14  unhealthy, and rolled back
+   14  unhealthy, and rolled back (kept free: nothing is rolled back yet)
    15  unhealthy, and not rolled back
    16  another deploy holds a lease
   130  interrupted";

@@ -40,7 +40,7 @@ impl Output {
         to_stdout(format!("{text}\n").as_bytes())
     }
 
-    /// Writes a line to stderr, in the colours that its markup asks for.
+    /// Writes a line to stderr, in the colors that its markup asks for.
     pub(super) fn line(&self, text: &str) {
         let bars = self.above_bars.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let write = || {

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_build_shows_its_cause_and_its_log_but_not_its_dependants() {
+    fn a_failed_build_shows_its_cause_and_its_log_but_not_its_dependents() {
         let mut failure = failure(&[
             "builder for '/nix/store/aaa-inner.drv' failed with exit code 7",
             "1 dependencies of derivation '/nix/store/bbb-outer.drv' failed to build",

@@ -6,7 +6,7 @@ const MAX_LINE_BYTES: usize = 4096;
 /// Returns `text` without terminal escapes, control characters and characters that turn
 /// the reading direction round. Line ends stay; a tab becomes a space.
 ///
-/// Builders and evaluated code write what they like, and Nix colours its messages even
+/// Builders and evaluated code write what they like, and Nix colors its messages even
 /// when it is told not to.
 pub(super) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_titles_and_links_are_taken_out() {
+    fn colors_titles_and_links_are_taken_out() {
         assert_eq!(clean("\u{1b}[31;1merror:\u{1b}[0m no"), "error: no");
         assert_eq!(clean("\u{1b}]0;owned\u{7}title"), "title");
         assert_eq!(clean("\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{1b}\\"), "link");

@@ -16,4 +16,4 @@ mod run;
 pub use current::{Current, inspect};
 pub use error::Error;
 pub use plan::{Plan, Step, Update, plan};
-pub use run::{Outcome, Request, Settings, check_strategy, run};
+pub use run::{Outcome, Request, Settings, check, run};

@@ -64,15 +64,15 @@ pub struct Outcome {
     pub url: Option<String>,
 }
 
-/// Checks that the strategy of `config` can be followed: before an image is made for it.
+/// Tells whether a configuration asks for what is done here, before anything is built for it.
 ///
 /// # Errors
 ///
-/// [`Error::StrategyUnsupported`] if it cannot.
-pub fn check_strategy(config: &AppConfig) -> Result<(), Error> {
+/// [`Error::StrategyUnsupported`].
+pub fn check(config: &AppConfig) -> Result<(), Error> {
     match config.strategy() {
         Strategy::Rolling => Ok(()),
-        other => Err(Error::StrategyUnsupported(other)),
+        strategy => Err(Error::StrategyUnsupported(strategy)),
     }
 }
 
@@ -98,7 +98,7 @@ pub async fn run(
     cancel: CancellationToken,
 ) -> Result<Outcome, Error> {
     let Request { app, config, image, settings } = &request;
-    check_strategy(config)?;
+    check(config)?;
     let idle = Standing::default();
     let machines = stoppable(&cancel, &idle, machines(client, app)).await?;
     reporter.report(Event::AppFound { app: app.to_string(), machines: machines.len() });

@@ -25,7 +25,7 @@ enum Kind {
 }
 
 impl Source {
-    /// Recognises the image in `path`. A stream script is not run for this.
+    /// Recognizes the image in `path`. A stream script is not run for this.
     ///
     /// # Errors
     ///

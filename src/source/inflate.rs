@@ -23,7 +23,7 @@ pub enum Wrapper {
 }
 
 impl Wrapper {
-    /// Recognises a wrapper by the first bytes of the file.
+    /// Recognizes a wrapper by the first bytes of the file.
     pub fn of(head: &[u8]) -> Self {
         match head {
             [0x1f, 0x8b, ..] => Self::Gzip,

@@ -1,6 +1,6 @@
 //! Where an image's bytes come from.
 //!
-//! A [`Source`] is a file that was recognised as an image by its content. It can be read
+//! A [`Source`] is a file that was recognized as an image by its content. It can be read
 //! again and again, and gives the same layers each time: that is what makes an upload that
 //! failed repeatable in bounded memory. Each reading is one pass in which the layers come
 //! before it is known which image they belong to, for archives put the manifest last.

@@ -23,7 +23,7 @@ fn main() -> io::Result<()> {
     for layer in 0..layers {
         // Of different sizes, as real layers are; together as many as asked for.
         let files = (mib * (layer + 1) * 2).div_ceil(layers * (layers + 1)).max(1);
-        let digest = hex(&layer_tar(layer, files, Sha256::new())?.finalize());
+        let digest = hex(&layer_tar(layer, files, Hashing(Sha256::new()))?.0.finalize());
         let name = format!("{digest}/layer.tar");
         let mut header = header(tar_bytes(files));
         let (reader, mut writer) = io::pipe()?;
@@ -95,6 +95,20 @@ fn content(layer: usize, file: usize) -> Vec<u8> {
     }
     content.truncate(FILE_BYTES);
     content
+}
+
+/// Hashes what is written to it.
+struct Hashing(Sha256);
+
+impl io::Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -4,11 +4,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use snowbird::deploy::{self, Image, ImageRequest, Origin};
 use snowbird::error::Explain as _;
 use snowbird::event::{Event, MachineStep, Meter, Reporter};
 use snowbird::fly::config::AppConfig;
 use snowbird::fly::{AppName, Client, Endpoints, Token, wire};
 use snowbird::http::{Clients, Retry};
+use snowbird::image::ManifestFormat;
+use snowbird::layer::Encoding;
+use snowbird::push::Format;
+use snowbird::registry::{Access, Registry, Transport};
 use snowbird::rollout::{self, Error, Outcome, Request, Settings};
 use snowbird::sandbox::{Behavior, Options, Pace, Sandbox};
 use tokio_util::sync::CancellationToken;
@@ -250,4 +255,34 @@ async fn faults_that_pass_do_not_fail_a_healthy_rollout() {
     let warned =
         |event: &Event| matches!(event, Event::Warning { code: "fly.release-not-recorded", .. });
     assert!(world.reporter.0.lock().unwrap().iter().any(warned));
+}
+
+#[tokio::test]
+async fn a_strategy_that_is_not_done_here_is_refused_before_anything_is_built() {
+    let world = World::new().await;
+    let reporter: Arc<dyn Reporter> = Arc::<Recorder>::clone(&world.reporter);
+    let registry = Registry::new(
+        world.sandbox.address().to_string().parse().unwrap(),
+        Transport::PlainHttp,
+        None,
+        Access { push: "web".parse().unwrap(), pull: Vec::new() },
+        Clients::new(None).unwrap(),
+        Arc::clone(&reporter),
+    );
+    // There is no such image: to look for it would be another error.
+    let image = ImageRequest {
+        origin: Origin::File("/nowhere".into()),
+        tags: Vec::new(),
+        format: Format::new(ManifestFormat::Oci, Encoding::ZSTD).unwrap(),
+    };
+    let text = "[deploy]\nstrategy = 'bluegreen'\n";
+    let request = deploy::Request {
+        image: Image::Build { request: image, registry: registry.unwrap() },
+        app: world.app.clone(),
+        config: AppConfig::parse(text, Path::new("fly.toml")).unwrap().0,
+        settings: Settings::DEFAULT,
+    };
+    let cancel = CancellationToken::new();
+    let result = deploy::deploy(&world.client, request, &reporter, &cancel).await;
+    assert_eq!(result.unwrap_err().code(), "rollout.strategy-unsupported");
 }

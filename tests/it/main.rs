@@ -11,6 +11,7 @@ mod architecture;
 mod broken_images;
 mod deploy;
 mod faults;
+mod help;
 mod interrupt;
 mod known_layers;
 mod nix;

@@ -205,7 +205,7 @@ fn a_bare_number_that_counts_nanoseconds_is_warned_of() {
 #[test]
 fn keys_without_effect_are_warned_of_each_with_its_path() {
     let (_, warnings) = parse(
-        "colour = 'green'\n[build]\ndockerfile = 'Dockerfile'\n[[services]]\ninternal_port = 1\n\
+        "color = 'green'\n[build]\ndockerfile = 'Dockerfile'\n[[services]]\ninternal_port = 1\n\
          ports = [{port = 80, handler = ['http']}]\n",
     );
     let lines: Vec<_> = warnings.iter().map(|w| format!("{} {}", w.code, w.message)).collect();
@@ -214,7 +214,7 @@ fn keys_without_effect_are_warned_of_each_with_its_path() {
         [
             "config.key-without-effect `fly.toml` line 3: `build.dockerfile` has no effect: the \
              image is built by Nix",
-            "config.unknown-key `fly.toml` line 1: `colour` is not known to fly.toml and has no \
+            "config.unknown-key `fly.toml` line 1: `color` is not known to fly.toml and has no \
              effect",
             "config.unknown-key `fly.toml` line 6: `services[0].ports[0].handler` is not known \
              to fly.toml and has no effect",

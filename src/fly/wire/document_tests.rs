@@ -168,7 +168,7 @@ fn settings_that_no_field_names_survive_reading_and_writing() {
         "init": {"tty": true},
         "schedule": "daily",
         "guest": {"cpus": 1, "turbo": "yes"},
-        "mounts": [{"volume": "vol_1", "path": "/data", "colour": "green"}],
+        "mounts": [{"volume": "vol_1", "path": "/data", "color": "green"}],
     });
     let config: MachineConfig = serde_json::from_value(text.clone()).unwrap();
     assert_eq!(serde_json::to_value(&config).unwrap(), text);
