@@ -21,7 +21,7 @@ const NONCE: HeaderName = HeaderName::from_static("fly-machine-lease-nonce");
 const REQUEST_ID: &str = "fly-request-id";
 
 /// How long the first answer may take: a wrong address should be told within seconds.
-const FIRST_ANSWER: Duration = Duration::from_secs(10);
+const FIRST_ANSWER: Duration = Duration::from_secs(5);
 
 /// How long an answer may take. Updates are answered when the host has taken them, which
 /// includes the pull of a large image.

@@ -46,6 +46,8 @@ struct State {
     header: Option<HeaderValue>,
     bearer: Option<Bearer>,
     renew_at: Option<Instant>,
+    /// The registry has accepted the credentials before.
+    accepted: bool,
 }
 
 /// Where tokens come from.
@@ -84,7 +86,14 @@ impl Auth {
         Ok(state.header.clone())
     }
 
-    /// Takes in a 401. Returns whether there is another header to try than `rejected`.
+    /// Notes that the registry has accepted what [`Auth::header`] gave.
+    pub(super) async fn accepted(&self) {
+        self.state.lock().await.accepted = true;
+    }
+
+    /// Takes in a 401. Returns whether it is worth trying again: with another header than
+    /// `rejected`, or with one that was good before, as a registry's own troubles can have
+    /// it that it knows nobody for a moment.
     pub(super) async fn challenged(
         &self,
         client: &Client,
@@ -105,7 +114,7 @@ impl Auth {
                 let header = basic_authorization(username, password).ok();
                 let new = header.as_ref() != rejected;
                 state.header = header;
-                Ok(new)
+                Ok(new || state.accepted)
             }
             Some(Challenge::Bearer(bearer)) => {
                 self.fetch(&mut state, &bearer, client).await?;

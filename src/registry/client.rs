@@ -177,6 +177,9 @@ impl Registry {
                 }
                 return Err(self.refusal(response, &ask).await);
             }
+            if header.is_some() {
+                self.0.auth.accepted().await;
+            }
             let may_follow = matches!(ask.method, Method::GET | Method::HEAD);
             if status.is_redirection() && may_follow && redirects < MAX_REDIRECTS {
                 redirects += 1;

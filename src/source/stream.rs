@@ -19,6 +19,9 @@ use super::{Error, Interrupt};
 /// How many lines of stderr are kept for the error.
 const KEPT_LINES: usize = 20;
 
+/// Variables that hold secrets, which are no business of a script that writes an archive.
+const SECRETS: [&str; 3] = ["FLY_ACCESS_TOKEN", "FLY_API_TOKEN", "FLY_AUTH_TOKEN"];
+
 /// How long a script may go on after it has closed stdout.
 const EXIT_TIME: Duration = Duration::from_secs(10);
 
@@ -39,7 +42,11 @@ pub(super) fn start<'a>(
     interrupt: &'a Interrupt,
 ) -> Result<(Running<'a>, ChildStdout), Error> {
     let cannot = |source| Error::Script { path: script.to_owned(), source };
-    let mut child = Command::new(script)
+    let mut command = Command::new(script);
+    for name in SECRETS {
+        command.env_remove(name);
+    }
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

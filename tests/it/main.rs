@@ -1,6 +1,22 @@
 //! Everything that needs more than one module, or another program.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
+mod architecture;
+mod broken_images;
 mod deploy;
+mod faults;
 mod help;
+mod interrupt;
+mod known_layers;
 mod nix;
+mod push;
+mod refusals;
+mod secrets;
+mod support;
+mod whole_way;

@@ -1,0 +1,76 @@
+//! An independent reader of what was pushed.
+
+use std::fs;
+use std::io::Read as _;
+use std::process::Command;
+
+use serde_json::Value;
+use snowbird::image::Digest;
+
+use super::Archive;
+
+/// An image as skopeo found it.
+pub(crate) struct ReadBack {
+    pub(crate) manifest: Value,
+    config: Vec<u8>,
+    layers: Vec<Vec<u8>>,
+}
+
+/// Copies an image out of a registry, with credentials such as `user:password` if any.
+pub(crate) fn read(reference: &str, credentials: Option<&str>) -> ReadBack {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy");
+    let mut command = Command::new("skopeo");
+    command.args(["--insecure-policy", "copy", "--src-tls-verify=false", "--quiet"]);
+    match credentials {
+        Some(pair) => command.args(["--src-creds", pair]),
+        None => command.arg("--src-no-creds"),
+    };
+    command.arg(format!("docker://{reference}")).arg(format!("dir:{}", copy.display()));
+    command.env("HOME", folder.path()).env("TMPDIR", folder.path());
+    let output = command.output().expect("these tests need `skopeo` on PATH");
+    assert!(output.status.success(), "skopeo cannot read `{reference}`: {output:?}");
+
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(copy.join("manifest.json")).unwrap()).unwrap();
+    let blob = |descriptor: &Value| {
+        let digest = descriptor["digest"].as_str().unwrap();
+        let bytes = fs::read(copy.join(digest.trim_start_matches("sha256:"))).unwrap();
+        assert_eq!(Digest::of(&bytes).to_string(), digest);
+        assert_eq!(Some(bytes.len() as u64), descriptor["size"].as_u64());
+        bytes
+    };
+    let config = blob(&manifest["config"]);
+    let layers = manifest["layers"].as_array().unwrap().iter().map(blob).collect();
+    ReadBack { manifest, config, layers }
+}
+
+impl ReadBack {
+    /// Compares it with the archive that was pushed: config and layers, byte for byte.
+    #[track_caller]
+    pub(crate) fn assert_is(&self, archive: &Archive) {
+        assert_eq!(String::from_utf8_lossy(&self.config), archive.config());
+        let found: Vec<_> = self.layers.iter().map(|blob| Digest::of(&inflated(blob))).collect();
+        assert_eq!(found, archive.diff_ids());
+    }
+
+    /// Returns the media types of the layers.
+    pub(crate) fn layer_types(&self) -> Vec<&str> {
+        let layers = self.manifest["layers"].as_array().unwrap();
+        layers.iter().map(|layer| layer["mediaType"].as_str().unwrap()).collect()
+    }
+}
+
+fn inflated(blob: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match blob {
+        [0x1f, 0x8b, ..] => {
+            flate2::read::MultiGzDecoder::new(blob).read_to_end(&mut bytes).unwrap();
+        }
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            zstd::Decoder::new(blob).unwrap().read_to_end(&mut bytes).unwrap();
+        }
+        _ => panic!("a layer is neither gzip nor zstd"),
+    }
+    bytes
+}
