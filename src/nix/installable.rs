@@ -59,8 +59,8 @@ pub enum Target {
 impl Target {
     /// Reads an argument; none means the flake in the working directory.
     ///
-    /// A path is a path only when it looks like one (`/…`, `./…`, `../…`), is there, and is
-    /// no flake. A store path always is one. This looks at the file system.
+    /// A path is a path when it looks like one (`/…`, `./…`, `../…`) and is no flake. A
+    /// store path always is one. This looks at the file system.
     pub fn parse(argument: Option<&str>) -> Self {
         let argument = argument.unwrap_or(".");
         match argument.split_once('#') {
@@ -84,7 +84,7 @@ fn is_image_path(argument: &str) -> bool {
         // A derivation is a recipe: Nix builds what it says.
         return !store_path.is_derivation();
     }
-    ["/", "./", "../"].iter().any(|start| argument.starts_with(start)) && path.exists()
+    ["/", "./", "../"].iter().any(|start| argument.starts_with(start))
 }
 
 #[cfg(test)]
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_flake_reference_alone_is_a_flake() {
-        for text in ["github:owner/repo", "path:/x", "image.tar.gz", "./not-there", "..", "."] {
+        for text in ["github:owner/repo", "path:/x", "image.tar.gz", "..", "."] {
             assert_eq!(Target::parse(Some(text)), Target::Flake(text.into()));
         }
     }
@@ -136,6 +136,8 @@ mod tests {
     fn a_store_path_is_a_path_and_a_derivation_an_installable() {
         let path = "/nix/store/00000000000000000000000000000000-image.tar.gz";
         assert_eq!(Target::parse(Some(path)), Target::Path(path.into()));
+        // What is not there is better told of by its name than by Nix.
+        assert_eq!(Target::parse(Some("./not-there")), Target::Path("./not-there".into()));
         let drv = format!("{path}.drv");
         assert_eq!(Target::parse(Some(&drv)), Target::Installable(Installable::new(&drv)));
     }

@@ -51,6 +51,9 @@ pub enum Error {
         /// The most.
         most: usize,
     },
+    /// The source gave other layers each time that it was read.
+    #[error("the image changed while it was read")]
+    Inconsistent,
     /// The push was cancelled.
     #[error("interrupted")]
     Interrupted,
@@ -88,6 +91,7 @@ impl Explain for Error {
             Self::LayerMismatch { .. } => "push.layer-mismatch",
             Self::WrongPlatform { .. } => "push.wrong-platform",
             Self::TooManyLayers { .. } => "push.too-many-layers",
+            Self::Inconsistent => "push.inconsistent",
             Self::Interrupted => "interrupted",
             Self::Source(_) | Self::Registry(_) | Self::Layer { .. } => {
                 self.inner().map_or("push.failed", |inner| inner.code())

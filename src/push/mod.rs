@@ -32,6 +32,10 @@ use crate::source::{Image, Interrupt, SkipLayers, Source};
 /// The most layers that an image may have: container runtimes stop at 127.
 const MAX_LAYERS: usize = 127;
 
+/// How many passes may end well and still leave layers to be sent: one to learn what is
+/// new, one to send it, one for layers that could not be mounted.
+const MAX_PASSES: usize = 3;
+
 /// How often the registry may turn out to have lost blobs that it listed.
 const MAX_REPAIRS: usize = 2;
 
@@ -187,7 +191,7 @@ impl Run<'_> {
         let retry = self.registry.retry();
         retry
             .run(Patience::STEADY, "send the layers", async |_| {
-                loop {
+                for _ in 0..MAX_PASSES {
                     let (image, failure) = pass::run(self, ledger).await?;
                     self.check(&image)?;
                     locked(ledger).learn(&image)?;
@@ -199,6 +203,7 @@ impl Run<'_> {
                         None => {}
                     }
                 }
+                Err(Error::Inconsistent)
             })
             .await
     }

@@ -14,10 +14,8 @@ const AT_ONCE: Duration = Duration::from_secs(3);
 fn assert_fails(failed: &Outcome, exit: i32, code: &str, words: &[&str], within: Duration) {
     assert_eq!(failed.code, Some(exit), "{failed}");
     assert_eq!(failed.stdout, "", "{failed}");
-    let error = failed.events_named("error").remove(0);
-    assert_eq!(error["code"], code, "{failed}");
-    let message = error["message"].as_str().unwrap();
-    assert!(message.starts_with("error: "), "{message}");
+    let (said, message) = failed.error();
+    assert_eq!(said, code, "{failed}");
     for word in words {
         assert!(message.contains(word), "`{word}` is missing from:\n{message}");
     }

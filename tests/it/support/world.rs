@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -255,11 +256,30 @@ impl Outcome {
         self.stderr.lines().map(parse).collect()
     }
 
+    /// Returns the code word and the text of the error that ended the program: message,
+    /// causes and hint, as they are told to people.
+    #[track_caller]
+    pub(crate) fn error(&self) -> (String, String) {
+        let error = self.events_named("error").remove(0);
+        let account: Account = serde_json::from_value(error).unwrap();
+        let Account { code, message, causes, hint } = account;
+        let hint = hint.map(|hint| format!("hint: {hint}"));
+        (code, [vec![message], causes, Vec::from_iter(hint)].concat().join("\n"))
+    }
+
     /// Returns the events of one name.
     #[track_caller]
     pub(crate) fn events_named(&self, name: &str) -> Vec<Value> {
         self.events().into_iter().filter(|event| event["event"] == name).collect()
     }
+}
+
+#[derive(Deserialize)]
+struct Account {
+    code: String,
+    message: String,
+    causes: Vec<String>,
+    hint: Option<String>,
 }
 
 impl std::fmt::Display for Outcome {
