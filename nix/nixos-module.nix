@@ -131,8 +131,6 @@ let
         LoadCredential = "token:${deployment.tokenFile}";
         DynamicUser = true;
         CacheDirectory = "snowbird-${name}";
-        # Ctrl-C for a service: snowbird releases its leases before it ends.
-        KillSignal = "SIGINT";
 
         # The Nix daemon builds. This service only talks to its socket, to the registry and to
         # Fly.io.

@@ -14,18 +14,11 @@ say "== building snowbird"
 cargo build --locked
 snowbird=${CARGO_TARGET_DIR:-target}/debug/snowbird
 
-work=$(mktemp -d)
-sandbox=
-clean_up() {
-    [ -z "$sandbox" ] || kill "$sandbox" 2>/dev/null || true
-    rm -rf "$work"
-}
-trap clean_up EXIT
-trap 'exit 130' INT TERM
+work_in_a_folder
 
 say "== starting a sandbox: registry and platform on loopback"
 "$snowbird" sandbox --app hello --json >"$work/sandbox.json" 2>/dev/null &
-sandbox=$!
+server=$!
 url=
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     url=$(sed -n 's/.*"url":"\([^"]*\)".*/\1/p' "$work/sandbox.json")

@@ -35,6 +35,15 @@ install() {
     ' sh $missing >/dev/null </dev/null
 }
 
+# Makes a folder, $work, that goes away with the script, as $server does when it is set to
+# the ID of a process.
+work_in_a_folder() {
+    work=$(mktemp -d)
+    server=
+    trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+    trap 'exit 130' INT TERM
+}
+
 # Lets Nix build the fixtures with the host's tools and without the network. Nothing on
 # disk is changed: the settings are in the environment, and end with the script.
 own_nix_settings() {

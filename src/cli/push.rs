@@ -15,7 +15,7 @@ use crate::image::{ManifestFormat, Reference, RegistryHost, Repository};
 use crate::layer::Encoding;
 use crate::nix::{Nix, Target};
 use crate::push::{Format, Platform};
-use crate::registry::{Access, Credentials, Registry, Transport};
+use crate::registry::{Credentials, Registry, Transport};
 
 /// Fly's registry, unless `FLY_REGISTRY_HOST` names another.
 const FLY_REGISTRY: &str = "registry.fly.io";
@@ -117,8 +117,7 @@ pub(super) fn registry(
     transport: Transport,
     credentials: Option<Credentials>,
 ) -> Result<Registry, Failure> {
-    let access = Access { push: to.repository.clone(), pull: Vec::new() };
     let (clients, reporter) = (context.clients()?, Arc::clone(&context.reporter));
-    Registry::new(to.registry.clone(), transport, credentials, access, clients, reporter)
-        .map_err(Failure::of)
+    let (host, repository) = (to.registry.clone(), to.repository.clone());
+    Registry::new(host, transport, credentials, repository, clients, reporter).map_err(Failure::of)
 }

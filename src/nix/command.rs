@@ -178,8 +178,9 @@ impl Drop for Running {
         let Some(mut child) = self.0.take() else { return };
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let Some(pid) = pid else { return };
-        // SIGKILL at once would leave the builders of a Nix without a daemon running.
-        if let Err(error) = kill_process_group(pid, Signal::INT) {
+        // SIGKILL at once would leave the builders of a Nix without a daemon running, and
+        // SIGINT is ignored by whatever a script has started in the background.
+        if let Err(error) = kill_process_group(pid, Signal::TERM) {
             tracing::debug!(%error, "cannot interrupt nix");
         }
         // The thread owns the child: when it ends, kill_on_drop makes sure.
@@ -320,8 +321,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_run_that_is_dropped_is_interrupted_and_may_clean_up() {
-        let script =
-            "trap 'echo > ended; exit 1' INT; echo $$ > started; while :; do sleep 0.05; done";
+        // The shell tells of `sleep`'s end, and would die of the pipe that nobody reads.
+        let script = "exec 2>/dev/null; trap 'echo > ended; exit 1' TERM; echo $$ > started; \
+                      while :; do sleep 0.05; done";
         let (folder, took) = drop_while_running(script).await;
         assert!(folder.path().join("ended").exists());
         assert!(took < GRACE, "{took:?}");
@@ -329,7 +331,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_run_that_ignores_the_interrupt_is_killed() {
-        let script = "trap '' INT; echo $$ > started; while :; do sleep 0.05; done";
+        let script = "trap '' TERM; echo $$ > started; while :; do sleep 0.05; done";
         let (_folder, took) = drop_while_running(script).await;
         assert!(took >= GRACE, "{took:?}");
     }

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
+
 use crate::image::{Descriptor, DiffId, Digest, ImageConfig, Reference, Repository, Tag};
-use crate::registry::{Error, Registry};
+use crate::registry::{Error, Registry, StoredManifest};
 
 /// The largest config that is read.
 const MAX_CONFIG_BYTES: usize = 4 << 20;
@@ -39,55 +41,67 @@ pub(super) struct Known {
 ///
 /// Fails when the registry does not answer, or refuses the credentials.
 pub(super) async fn gather(registry: &Registry, references: &[Reference]) -> Result<Known, Error> {
+    let here: Vec<_> = references.iter().filter(|r| r.registry == *registry.host()).collect();
+    if here.is_empty() {
+        // Nothing to learn, but a wrong address or token is better known before any work.
+        registry.contact().await?;
+    }
+    let seen = join_all(here.iter().map(|reference| look(registry, reference))).await;
     let mut known = Known::default();
-    let mut first = true;
-    for reference in references.iter().filter(|r| r.registry == *registry.host()) {
-        match look(registry, reference, &mut known).await {
-            Ok(()) => {}
+    for (reference, seen) in here.into_iter().zip(seen) {
+        match seen {
+            Ok(Some(seen)) => known.add(registry.repository(), reference, seen),
+            Ok(None) => {}
             // Another repository may well be none of the user's business.
-            Err(Error::Denied { .. } | Error::Unauthorized { .. } | Error::NoRepository { .. })
-                if !first && reference.repository != *registry.repository() => {}
+            Err(Error::Denied { .. } | Error::Unauthorized { .. })
+                if reference.repository != *registry.repository() => {}
             Err(error) => return Err(error),
         }
-        first = false;
     }
     Ok(known)
 }
 
-async fn look(registry: &Registry, reference: &Reference, known: &mut Known) -> Result<(), Error> {
+/// An image that the registry has.
+struct Seen {
+    stored: StoredManifest,
+    config: Option<ImageConfig>,
+}
+
+async fn look(registry: &Registry, reference: &Reference) -> Result<Option<Seen>, Error> {
     let name = match (&reference.digest, &reference.tag) {
         (Some(digest), _) => digest.to_string(),
         (None, Some(tag)) => tag.to_string(),
-        (None, None) => return Ok(()),
+        (None, None) => return Ok(None),
     };
     let repository = &reference.repository;
     let stored = match registry.manifest(repository, &name).await {
         Ok(Some(stored)) => stored,
-        Ok(None) | Err(Error::NoRepository { .. } | Error::Status { .. }) => return Ok(()),
+        Ok(None) | Err(Error::NoRepository { .. } | Error::Status { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
-    if let (Some(tag), None) = (&reference.tag, &reference.digest) {
-        known.tagged.push((tag.clone(), stored.digest));
+    let digest = stored.manifest.config.digest;
+    let config = registry.small_blob(repository, digest, MAX_CONFIG_BYTES).await?;
+    let config = config.and_then(|bytes| ImageConfig::parse(bytes).ok());
+    Ok(Some(Seen { stored, config }))
+}
+
+impl Known {
+    fn add(&mut self, own: &Repository, reference: &Reference, seen: Seen) {
+        let Seen { stored: StoredManifest { manifest, digest }, config } = seen;
+        if let (Some(tag), None) = (&reference.tag, &reference.digest) {
+            self.tagged.push((tag.clone(), digest));
+        }
+        // A pairing that does not add up says nothing.
+        let diff_ids = config.as_ref().map_or(&[][..], ImageConfig::diff_ids);
+        if diff_ids.len() != manifest.layers.len() {
+            return;
+        }
+        if reference.repository == *own {
+            self.configs.push(manifest.config);
+        }
+        for (&diff_id, descriptor) in diff_ids.iter().zip(manifest.layers) {
+            let layer = KnownLayer { descriptor, repository: reference.repository.clone() };
+            self.layers.entry(diff_id).or_insert(layer);
+        }
     }
-    let config = &stored.manifest.config;
-    if known.configs.iter().any(|seen| seen.digest == config.digest) {
-        return Ok(());
-    }
-    let Some(bytes) = registry.small_blob(repository, config.digest, MAX_CONFIG_BYTES).await?
-    else {
-        return Ok(());
-    };
-    let Ok(parsed) = ImageConfig::parse(bytes) else { return Ok(()) };
-    // A pairing that does not add up says nothing.
-    if parsed.diff_ids().len() != stored.manifest.layers.len() {
-        return Ok(());
-    }
-    if repository == registry.repository() {
-        known.configs.push(config.clone());
-    }
-    for (&diff_id, descriptor) in parsed.diff_ids().iter().zip(stored.manifest.layers) {
-        let layer = KnownLayer { descriptor, repository: repository.clone() };
-        known.layers.entry(diff_id).or_insert(layer);
-    }
-    Ok(())
 }

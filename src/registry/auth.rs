@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::Error;
 use crate::http::{self, Secret, authorization, basic_authorization, read_capped, send};
+use crate::image::Repository;
 
 /// The most bytes of a token answer.
 const MAX_TOKEN_BYTES: usize = 64 * 1024;
@@ -36,13 +37,14 @@ pub struct Credentials {
 #[derive(Debug)]
 pub(super) struct Auth {
     credentials: Option<Credentials>,
-    scopes: Vec<String>,
     /// Held while a token is fetched, so that all who need one wait for the same.
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    /// What tokens are asked for.
+    scopes: Vec<String>,
     header: Option<HeaderValue>,
     bearer: Option<Bearer>,
     renew_at: Option<Instant>,
@@ -66,9 +68,21 @@ enum Challenge {
 }
 
 impl Auth {
-    /// Keeps `credentials` for a registry, and the scopes that a push needs.
-    pub(super) fn new(credentials: Option<Credentials>, scopes: Vec<String>) -> Self {
-        Self { credentials, scopes, state: Mutex::default() }
+    /// Keeps `credentials` for a push to `repository`.
+    pub(super) fn new(credentials: Option<Credentials>, repository: &Repository) -> Self {
+        let scopes = vec![format!("repository:{repository}:pull,push")];
+        let state = State { scopes, header: None, bearer: None, renew_at: None, accepted: false };
+        Self { credentials, state: Mutex::new(state) }
+    }
+
+    /// Asks for tokens that can read `repository` too, from the next request on.
+    pub(super) async fn will_read(&self, repository: &Repository) {
+        let scope = format!("repository:{repository}:pull");
+        let mut state = self.state.lock().await;
+        if !state.scopes.contains(&scope) {
+            state.scopes.push(scope);
+            state.renew_at = Some(Instant::now());
+        }
     }
 
     pub(super) fn has_credentials(&self) -> bool {
@@ -148,10 +162,10 @@ impl Auth {
             if let Some(service) = &bearer.service {
                 query.append_pair("service", service);
             }
-            for scope in &self.scopes {
+            for scope in &state.scopes {
                 query.append_pair("scope", scope);
             }
-            if let Some(scope) = bearer.scope.as_ref().filter(|scope| !self.scopes.contains(scope))
+            if let Some(scope) = bearer.scope.as_ref().filter(|scope| !state.scopes.contains(scope))
             {
                 query.append_pair("scope", scope);
             }
@@ -169,7 +183,7 @@ impl Auth {
         if !status.is_success() {
             let asked = super::error::Asked {
                 registry: bearer.realm.host_str().unwrap_or_default(),
-                repository: self.scopes.first().map_or("", |scope| scope.as_str()),
+                repository: state.scopes.first().map_or("", |scope| scope.as_str()),
                 what: &what,
                 credentials_given: self.has_credentials(),
             };

@@ -95,6 +95,7 @@ impl Registry {
     /// Fails without an answer.
     pub async fn mount(&self, digest: Digest, from: &Repository) -> Result<Mounted, Error> {
         let what = format!("mount blob {} from `{from}`", digest.short());
+        self.will_read(from).await;
         let mut url = self.url(self.repository(), "blobs/uploads/");
         url.set_query(Some(&format!("mount={digest}&from={from}")));
         self.retry()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
@@ -13,7 +13,7 @@ use super::auth::{Auth, Credentials};
 use super::error::Asked;
 use super::location::Location;
 use crate::event::Reporter;
-use crate::http::{Clients, Patience, Retry, read_capped, send};
+use crate::http::{Clients, Patience, Retry, Verdict, read_capped, send, status_verdict};
 use crate::image::{RegistryHost, Repository};
 
 /// How long the first answer may take: a wrong address should be told within seconds.
@@ -41,15 +41,6 @@ pub enum Transport {
     PlainHttp,
 }
 
-/// What a push may do: for tokens that are made for a purpose.
-#[derive(Debug, Clone)]
-pub struct Access {
-    /// The repository that is pushed to.
-    pub push: Repository,
-    /// Repositories that blobs are mounted from.
-    pub pull: Vec<Repository>,
-}
-
 /// One registry, as one user sees it. Clones share connections, credentials and pauses.
 #[derive(Debug, Clone)]
 pub struct Registry(Arc<Inner>);
@@ -66,8 +57,7 @@ struct Inner {
 }
 
 impl Registry {
-    /// Makes a client for `host`, that pushes to the one repository of `access`. Nothing is
-    /// sent yet.
+    /// Makes a client for `host` that pushes to `repository`. Nothing is sent yet.
     ///
     /// # Errors
     ///
@@ -76,7 +66,7 @@ impl Registry {
         host: RegistryHost,
         transport: Transport,
         credentials: Option<Credentials>,
-        access: Access,
+        repository: Repository,
         clients: Clients,
         reporter: Arc<dyn Reporter>,
     ) -> Result<Self, Error> {
@@ -87,13 +77,11 @@ impl Registry {
         let base = Url::parse(&format!("{scheme}://{host}/v2/")).map_err(|error| {
             Error::Protocol { what: format!("reach `{host}`"), problem: error.to_string() }
         })?;
-        let pull = access.pull.iter().map(|from| format!("repository:{from}:pull"));
-        let scopes = std::iter::once(format!("repository:{}:pull,push", access.push)).chain(pull);
         Ok(Self(Arc::new(Inner {
-            auth: Auth::new(credentials, scopes.collect()),
+            auth: Auth::new(credentials, &repository),
             host,
             base,
-            repository: access.push,
+            repository,
             clients,
             retry: Retry::new(reporter),
             answered: AtomicBool::new(false),
@@ -132,12 +120,41 @@ impl Registry {
         self.0.answered.load(Ordering::Relaxed)
     }
 
+    /// Asks whether there is a registry, and whether it takes the credentials.
+    ///
+    /// # Errors
+    ///
+    /// Fails without an answer within seconds, and when the credentials are refused.
+    pub async fn contact(&self) -> Result<(), Error> {
+        let what = format!("reach `{}`", self.0.host);
+        self.retry()
+            .run(self.patience(), &what, async |_| {
+                let ask = Ask::new(Method::GET, self.0.base.clone(), &self.0.repository, &what);
+                let response = self.ask(ask.clone()).await?;
+                // Whatever else it answers, it is there.
+                if status_verdict(response.status(), response.headers(), SystemTime::now())
+                    == Verdict::Final
+                {
+                    return Ok(());
+                }
+                Err(self.refusal(response, &ask).await)
+            })
+            .await
+    }
+
     /// Returns the URL of `path` in `repository`.
     pub(super) fn url(&self, repository: &Repository, path: &str) -> Url {
         let mut url = self.0.base.clone();
         // Both parts hold nothing that would need to be escaped.
         url.set_path(&format!("/v2/{repository}/{path}"));
         url
+    }
+
+    /// Sees to it that the token is good for reading `other` too.
+    pub(super) async fn will_read(&self, other: &Repository) {
+        if *other != self.0.repository {
+            self.0.auth.will_read(other).await;
+        }
     }
 
     /// Returns the header to send along, renewed when it is about to run out.
@@ -162,6 +179,7 @@ impl Registry {
     ///
     /// Fails without an answer, and when the credentials are refused for good.
     pub(super) async fn ask(&self, ask: Ask<'_>) -> Result<Response, Error> {
+        self.will_read(ask.repository).await;
         let mut to = Location { url: ask.url.clone(), at_registry: true };
         to.at_registry = to.url.origin() == self.0.base.origin();
         let mut redirects = 0;

@@ -12,11 +12,13 @@ mod client;
 mod error;
 mod location;
 mod manifest;
+#[cfg(test)]
+mod token_tests;
 mod upload;
 
 pub use auth::Credentials;
 pub use blob::Mounted;
-pub use client::{Access, Registry, Transport};
+pub use client::{Registry, Transport};
 pub use error::{Error, ErrorItem};
 pub use manifest::StoredManifest;
 pub use upload::{BodyEnd, Upload};

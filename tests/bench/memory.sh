@@ -10,14 +10,7 @@ install docker-registry docker-registry curl curl cc gcc
 cargo build --release --locked --bin snowbird --example make-image
 target=${CARGO_TARGET_DIR:-target}/release
 
-work=$(mktemp -d)
-registry=
-clean_up() {
-    [ -z "$registry" ] || kill "$registry" 2>/dev/null || true
-    rm -rf "$work"
-}
-trap clean_up EXIT
-trap 'exit 130' INT TERM
+work_in_a_folder
 mkdir "$work/tmp"
 
 say "making an image of $mib MiB"
@@ -37,7 +30,7 @@ storage: { filesystem: { rootdirectory: $work/registry } }
 http: { addr: 127.0.0.1:$port, secret: bench }
 C
 docker-registry serve "$work/registry.yml" >/dev/null 2>&1 &
-registry=$!
+server=$!
 until curl -s "127.0.0.1:$port/v2/" >/dev/null; do sleep 0.1; done
 
 TMPDIR=$work/tmp "$target/snowbird" push "$image" --to "127.0.0.1:$port/bench:1" --quiet >"$work/out" &

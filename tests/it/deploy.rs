@@ -13,7 +13,7 @@ use snowbird::http::{Clients, Retry};
 use snowbird::image::ManifestFormat;
 use snowbird::layer::Encoding;
 use snowbird::push::Format;
-use snowbird::registry::{Access, Registry, Transport};
+use snowbird::registry::{Registry, Transport};
 use snowbird::rollout::{self, Error, Outcome, Request, Settings};
 use snowbird::sandbox::{Behavior, Options, Pace, Sandbox};
 use tokio_util::sync::CancellationToken;
@@ -265,7 +265,7 @@ async fn a_strategy_that_is_not_done_here_is_refused_before_anything_is_built() 
         world.sandbox.address().to_string().parse().unwrap(),
         Transport::PlainHttp,
         None,
-        Access { push: "web".parse().unwrap(), pull: Vec::new() },
+        "web".parse().unwrap(),
         Clients::new(None).unwrap(),
         Arc::clone(&reporter),
     );

@@ -9,7 +9,7 @@ use snowbird::http::Clients;
 use snowbird::image::{ManifestFormat, Reference};
 use snowbird::layer::Encoding;
 use snowbird::push::{self, Format, Platform};
-use snowbird::registry::{Access, Registry, Transport};
+use snowbird::registry::{Registry, Transport};
 use snowbird::source::Source;
 use tokio_util::sync::CancellationToken;
 
@@ -87,13 +87,11 @@ async fn push_beside(
     source: &Path,
     previous: &[Reference],
 ) -> Reference {
-    let push = repository.parse().unwrap();
-    let pull = previous.iter().map(|image| image.repository.clone()).collect();
     let registry = Registry::new(
         address.to_string().parse().unwrap(),
         Transport::PlainHttp,
         None,
-        Access { push, pull },
+        repository.parse().unwrap(),
         Clients::new(None).unwrap(),
         Arc::new(Silent),
     );

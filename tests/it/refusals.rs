@@ -79,11 +79,13 @@ fn a_registry_that_is_down_is_told_within_seconds() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let world = World::new();
     let path = Archive::small("hello").write(&world, Kind::Plain);
-    let to = format!("{nobody}/web:v1");
-    let failed = world.run(&["push", path.to_str().unwrap(), "--to", &to, "--json"]);
     let host = nobody.to_string();
     let words = [&*host, "refused", "hint: check the address"];
-    assert_fails(&failed, 12, "registry.unreachable", &words, AT_ONCE);
+    // Without a tag there is no image to look for first.
+    for to in [format!("{nobody}/web:v1"), format!("{nobody}/web")] {
+        let failed = world.run(&["push", path.to_str().unwrap(), "--to", &to, "--json"]);
+        assert_fails(&failed, 12, "registry.unreachable", &words, AT_ONCE);
+    }
 }
 
 #[test]
