@@ -145,6 +145,7 @@ impl<'a> Call<'a> {
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 struct Attempt {
+    #[source]
     error: Error,
     verdict: Verdict,
 }

@@ -1,8 +1,9 @@
 //! When a request is sent again, and after how long.
 
-use std::fmt;
+use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
+use std::{fmt, iter};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use reqwest::StatusCode;
@@ -10,6 +11,13 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::Instant;
 
 use crate::event::{Event, Reporter};
+
+/// Returns the last cause of a failure: what was attempted is known already.
+fn root_cause(failure: &dyn StdError) -> String {
+    iter::successors(Some(failure), |&cause| cause.source())
+        .last()
+        .map_or_else(String::new, ToString::to_string)
+}
 
 /// What a failure says about trying again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +29,7 @@ pub enum Verdict {
 }
 
 /// A failure that can tell whether it will pass.
-pub trait Judge {
+pub trait Judge: StdError {
     /// Returns whether trying again may help.
     fn verdict(&self) -> Verdict;
 }
@@ -69,9 +77,9 @@ impl Patience {
         first_pause: Duration::from_millis(300),
         longest_pause: Duration::from_secs(1),
     };
-    /// For a service that has answered before.
+    /// For a service that has answered before: long enough for one that is restarted.
     pub const STEADY: Self = Self {
-        attempts: 6,
+        attempts: 7,
         first_pause: Duration::from_millis(500),
         longest_pause: Duration::from_secs(20),
     };
@@ -107,7 +115,7 @@ impl Retry {
     /// # Errors
     ///
     /// Returns the last attempt's failure.
-    pub async fn run<T, E: Judge + fmt::Display>(
+    pub async fn run<T, E: Judge>(
         &self,
         patience: Patience,
         what: &str,
@@ -136,7 +144,7 @@ impl Retry {
             }
             self.reporter.report(Event::Retrying {
                 what: what.to_owned(),
-                reason: failure.to_string(),
+                reason: root_cause(&failure),
                 attempt: number,
                 after_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
             });
@@ -164,14 +172,9 @@ mod tests {
     use super::*;
     use crate::event::Silent;
 
-    #[derive(Debug, PartialEq)]
+    #[derive(Debug, PartialEq, thiserror::Error)]
+    #[error("busy")]
     struct Busy(Verdict);
-
-    impl fmt::Display for Busy {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("busy")
-        }
-    }
 
     impl Judge for Busy {
         fn verdict(&self) -> Verdict {
@@ -205,7 +208,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_final_failure_is_not_tried_again_and_a_passing_one_not_for_ever() {
-        for (verdict, expected) in [(Verdict::Final, 1), (Verdict::Transient(Duration::ZERO), 6)] {
+        for (verdict, expected) in [(Verdict::Final, 1), (Verdict::Transient(Duration::ZERO), 7)] {
             let mut calls = 0;
             let result: Result<(), _> = Retry::new(Arc::new(Silent))
                 .run(Patience::STEADY, "GET", async |_| {

@@ -22,8 +22,11 @@ pub enum Error {
     Layer {
         /// The layer's name in the archive.
         member: String,
+        /// Whether reading and sending it again may help: what could be repeated by itself
+        /// has been.
+        verdict: Verdict,
         /// Why not.
-        source: registry::Error,
+        source: Box<registry::Error>,
     },
     /// A layer is not the one that the config lists.
     #[error(
@@ -70,7 +73,8 @@ impl Error {
     fn inner(&self) -> Option<&dyn Explain> {
         match self {
             Self::Source(error) => Some(error),
-            Self::Registry(error) | Self::Layer { source: error, .. } => Some(error),
+            Self::Registry(error) => Some(error),
+            Self::Layer { source, .. } => Some(&**source),
             _ => None,
         }
     }
@@ -79,7 +83,8 @@ impl Error {
 impl Judge for Error {
     fn verdict(&self) -> Verdict {
         match self {
-            Self::Registry(error) | Self::Layer { source: error, .. } => error.verdict(),
+            Self::Registry(error) => error.verdict(),
+            Self::Layer { verdict, .. } => *verdict,
             _ => Verdict::Final,
         }
     }

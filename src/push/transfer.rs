@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Error;
 use crate::event::{Meter, Reporter};
+use crate::http::{Judge as _, Verdict};
 use crate::image::DiffId;
 use crate::layer::{Blob, Chunk, Packed, TarHash};
 use crate::registry::{self, BodyEnd, Registry};
@@ -116,7 +117,7 @@ impl Layer<'_> {
         let meter = self.reporter.transfer(self.short_name(), None);
         let sent = async {
             let body = body(kept, &mut blob, &meter);
-            upload.send(Box::pin(body)).await.map_err(|error| self.error(error))?;
+            upload.send(Box::pin(body)).await.map_err(|error| self.upload_error(error))?;
             let hash = self.measured(hash).await?;
             Ok((hash, blob.finish()?))
         };
@@ -132,7 +133,7 @@ impl Layer<'_> {
             }
         };
         let committed = upload.commit(packed.digest, packed.size_bytes).await;
-        committed.map_err(|error| self.error(error))?;
+        committed.map_err(|error| self.upload_error(error))?;
         Ok((hash, packed))
     }
 
@@ -149,11 +150,21 @@ impl Layer<'_> {
         }
     }
 
+    /// The error of a request that has been repeated as often as it makes sense.
     fn error(&self, source: registry::Error) -> Error {
+        self.layer_error(Verdict::Final, source)
+    }
+
+    /// The error of an upload whose bytes are gone: they can be made again.
+    fn upload_error(&self, source: registry::Error) -> Error {
         match source {
             registry::Error::BodyAborted => Error::Interrupted,
-            source => Error::Layer { member: self.member.to_owned(), source },
+            source => self.layer_error(source.verdict(), source),
         }
+    }
+
+    fn layer_error(&self, verdict: Verdict, source: registry::Error) -> Error {
+        Error::Layer { member: self.member.to_owned(), verdict, source: Box::new(source) }
     }
 
     /// Returns a name for a bar: members are mostly named by a digest.

@@ -31,25 +31,32 @@ impl Registry {
     /// Fails without an answer, or when the credentials are refused.
     pub async fn has_blob(&self, digest: Digest, size_bytes: u64) -> Result<bool, Error> {
         let what = format!("look for blob {}", digest.short());
+        let look = async |_| self.look_for_blob(digest, size_bytes, &what).await;
+        self.retry().run(self.patience(), &what, look).await
+    }
+
+    /// As [`Registry::has_blob`], in one attempt.
+    pub(super) async fn look_for_blob(
+        &self,
+        digest: Digest,
+        size_bytes: u64,
+        what: &str,
+    ) -> Result<bool, Error> {
         let url = self.url(self.repository(), &format!("blobs/{digest}"));
-        self.retry()
-            .run(self.patience(), &what, async |_| {
-                let ask = Ask::new(Method::HEAD, url.clone(), self.repository(), &what);
-                let response = self.ask(ask.clone()).await?;
-                match response.status() {
-                    status if status.is_success() => {
-                        // Without a length there is nothing to compare.
-                        let length = response.headers().get(CONTENT_LENGTH);
-                        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-                        Ok(length.is_none_or(|length: u64| length == size_bytes))
-                    }
-                    status if status.is_server_error() || status.as_u16() == 429 => {
-                        Err(self.refusal(response, &ask).await)
-                    }
-                    _ => Ok(false),
-                }
-            })
-            .await
+        let ask = Ask::new(Method::HEAD, url, self.repository(), what);
+        let response = self.ask(ask.clone()).await?;
+        match response.status() {
+            status if status.is_success() => {
+                // Without a length there is nothing to compare.
+                let length = response.headers().get(CONTENT_LENGTH);
+                let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+                Ok(length.is_none_or(|length: u64| length == size_bytes))
+            }
+            status if status.is_server_error() || status.as_u16() == 429 => {
+                Err(self.refusal(response, &ask).await)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Reads a small blob of any repository, such as a config, and checks its digest.

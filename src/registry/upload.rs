@@ -41,18 +41,19 @@ impl Registry {
     /// Fails when the registry refuses, also for want of the repository.
     pub async fn begin_upload(&self) -> Result<Upload, Error> {
         let what = format!("begin an upload to `{}`", self.repository());
+        self.retry().run(self.patience(), &what, async |_| self.open_upload(&what).await).await
+    }
+
+    /// Opens an upload session, in one attempt.
+    async fn open_upload(&self, what: &str) -> Result<Upload, Error> {
         let url = self.url(self.repository(), "blobs/uploads/");
-        self.retry()
-            .run(self.patience(), &what, async |_| {
-                let ask = Ask::new(Method::POST, url.clone(), self.repository(), &what);
-                let response = self.ask(ask.clone()).await?;
-                if response.status() != StatusCode::ACCEPTED {
-                    return Err(self.refusal(response, &ask).await);
-                }
-                let to = Location::of(response.headers(), &url, self.base(), &what)?;
-                Ok(Upload::at(self, to))
-            })
-            .await
+        let ask = Ask::new(Method::POST, url.clone(), self.repository(), what);
+        let response = self.ask(ask.clone()).await?;
+        if response.status() != StatusCode::ACCEPTED {
+            return Err(self.refusal(response, &ask).await);
+        }
+        let to = Location::of(response.headers(), &url, self.base(), what)?;
+        Ok(Upload::at(self, to))
     }
 
     /// Sends a blob whose bytes are at hand, again if need be.
@@ -62,10 +63,14 @@ impl Registry {
     /// Fails when the registry refuses, or the attempts are spent.
     pub async fn put_blob(&self, bytes: &Bytes, digest: Digest) -> Result<(), Error> {
         let what = format!("store blob {}", digest.short());
+        let size_bytes = bytes.len() as u64;
         self.retry()
-            .run(self.patience(), &what, async |_| {
-                let upload = self.begin_upload().await?;
-                upload.close(digest, bytes.len() as u64, Some(bytes.clone())).await
+            .run(self.patience(), &what, async |number| {
+                // The answer to the attempt before may have been lost.
+                if number > 1 && self.look_for_blob(digest, size_bytes, &what).await? {
+                    return Ok(());
+                }
+                self.open_upload(&what).await?.close(digest, bytes.clone()).await
             })
             .await
     }
@@ -185,41 +190,33 @@ impl Upload {
     ///
     /// Fails when the registry refuses, has other bytes or goes away.
     pub async fn commit(self, digest: Digest, size_bytes: u64) -> Result<(), Error> {
-        self.close(digest, size_bytes, None).await
-    }
-
-    async fn close(
-        self,
-        digest: Digest,
-        size_bytes: u64,
-        body: Option<Bytes>,
-    ) -> Result<(), Error> {
-        let what = format!("store blob {}", digest.short());
-        let registry = &self.registry;
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        let ask = Ask {
-            headers,
-            body: Some(body.unwrap_or_default()),
-            within: Some(STORED),
-            ..Ask::new(Method::PUT, self.to.with_digest(digest), registry.repository(), &what)
-        };
-        let result = match registry.ask(ask.clone()).await {
-            Ok(response) if response.status().is_success() => {
-                return check_digest(response.headers(), digest, &what);
-            }
-            Ok(response) => Err(registry.refusal(response, &ask).await),
-            Err(error) => Err(error),
-        };
-        match result {
-            Err(error)
-                if error.verdict() != Verdict::Final
-                    && registry.has_blob(digest, size_bytes).await.unwrap_or(false) =>
-            {
-                Ok(())
+        match self.close(digest, Bytes::new()).await {
+            // What was sent is gone, so it is worth some patience to find that it arrived.
+            Err(error) if error.verdict() != Verdict::Final => {
+                let arrived = self.registry.has_blob(digest, size_bytes).await.unwrap_or(false);
+                if arrived { Ok(()) } else { Err(error) }
             }
             result => result,
         }
+    }
+
+    /// Sends the last part of the blob, and closes the session.
+    async fn close(&self, digest: Digest, rest: Bytes) -> Result<(), Error> {
+        let what = format!("store blob {}", digest.short());
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        let url = self.to.with_digest(digest);
+        let ask = Ask {
+            headers,
+            body: Some(rest),
+            within: Some(STORED),
+            ..Ask::new(Method::PUT, url, self.registry.repository(), &what)
+        };
+        let response = self.registry.ask(ask.clone()).await?;
+        if response.status().is_success() {
+            return check_digest(response.headers(), digest, &what);
+        }
+        Err(self.registry.refusal(response, &ask).await)
     }
 
     /// Tells the registry that nothing more will come. Whether it listens does not matter.

@@ -79,6 +79,10 @@ impl Drop for Display {
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
+        // A bar that is dropped unfinished draws itself once more.
+        let mut transfers = self.shared.transfers.lock().unwrap_or_else(PoisonError::into_inner);
+        transfers.drain(..).for_each(|(_, bar)| bar.finish_and_clear());
+        self.shared.build.finish_and_clear();
         drop(self.shared.bars.clear());
         self.output.show_above(None);
     }
