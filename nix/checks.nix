@@ -16,14 +16,7 @@ in
     # Unit tests read the recorded logs and images that lie there.
     src = lib.fileset.toSource {
       root = ../.;
-      fileset = lib.fileset.unions [
-        ../ARCHITECTURE.md
-        ../Cargo.lock
-        ../Cargo.toml
-        ../README.md
-        ../src
-        ../tests/fixtures
-      ];
+      fileset = lib.fileset.unions (import ./sources.nix ++ [ ../tests/fixtures ]);
     };
     doCheck = true;
     cargoTestFlags = [

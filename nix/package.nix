@@ -15,17 +15,9 @@ rustPlatform.buildRustPackage {
   pname = package.name;
   inherit (package) version;
 
-  # Only what is compiled, so that no other change builds it anew. The crate's documentation
-  # includes ARCHITECTURE.md, and the package names README.md.
   src = lib.fileset.toSource {
     root = ../.;
-    fileset = lib.fileset.unions [
-      ../ARCHITECTURE.md
-      ../Cargo.lock
-      ../Cargo.toml
-      ../README.md
-      ../src
-    ];
+    fileset = lib.fileset.unions (import ./sources.nix);
   };
   cargoLock.lockFile = ../Cargo.lock;
 

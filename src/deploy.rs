@@ -115,32 +115,40 @@ struct Built {
     _gc_root: Option<BuildOutput>,
 }
 
-/// Builds an image and pushes it to the repository of `registry`.
+/// Where an image goes.
+#[derive(Debug)]
+pub struct Destination<'a> {
+    /// The registry, and the repository in it.
+    pub registry: &'a Registry,
+    /// Images that may share layers with this one, such as those that run now.
+    pub previous: Vec<Reference>,
+    /// What the image must be made for.
+    pub platform: Platform,
+}
+
+/// Builds an image and pushes it.
 ///
 /// # Errors
 ///
 /// Fails as building, reading and pushing do, and when `cancel` fires.
 pub async fn build_and_push(
     request: &ImageRequest,
-    registry: &Registry,
-    previous: Vec<Reference>,
-    platform: Platform,
+    to: Destination<'_>,
     reporter: &Arc<dyn Reporter>,
     cancel: &CancellationToken,
 ) -> Result<Pushed, Error> {
     let built = or_cancelled(cancel, build(request, &**reporter)).await?;
-    push_built(request, built, registry, previous, platform, reporter, cancel).await
+    push_built(request, &built, to, reporter, cancel).await
 }
 
 async fn push_built(
     request: &ImageRequest,
-    built: Built,
-    registry: &Registry,
-    previous: Vec<Reference>,
-    platform: Platform,
+    built: &Built,
+    to: Destination<'_>,
     reporter: &Arc<dyn Reporter>,
     cancel: &CancellationToken,
 ) -> Result<Pushed, Error> {
+    let Destination { registry, previous, platform } = to;
     let mut tags = request.tags.clone();
     tags.extend(built.identity.clone().filter(|identity| !request.tags.contains(identity)));
     let request = push::Request {
@@ -248,9 +256,8 @@ pub async fn deploy(
             let images = current.images();
             let previous = images.iter().filter_map(|image| image.parse().ok()).collect();
             let platform = Platform::LinuxAmd64;
-            let pushed =
-                push_built(&request, built, &registry, previous, platform, reporter, cancel);
-            Box::pin(pushed).await?.reference
+            let to = Destination { registry: &registry, previous, platform };
+            Box::pin(push_built(&request, &built, to, reporter, cancel)).await?.reference
         }
     };
     let request =

@@ -9,7 +9,7 @@ use super::args::{ImageArgs, PushArgs};
 use super::credentials::{fly_token, registry_login, secret_file};
 use super::deploy::app_named;
 use super::exit::Failure;
-use crate::deploy::{ImageRequest, Origin, Output, build_and_push};
+use crate::deploy::{Destination, ImageRequest, Origin, Output, build_and_push};
 use crate::fly::{REGISTRY_USER, Token};
 use crate::image::{ManifestFormat, Reference, RegistryHost, Repository};
 use crate::layer::Encoding;
@@ -27,8 +27,8 @@ pub(super) async fn run(context: &Context, args: PushArgs) -> Result<(), Failure
     request.tags.extend(to.tag.clone());
     let transport = transport(&to.registry, args.plain_http);
     let registry = registry(context, &to, transport, credentials)?;
-    let (reporter, cancel) = (&context.reporter, &context.cancel);
-    let pushed = build_and_push(&request, &registry, Vec::new(), platform, reporter, cancel).await;
+    let to = Destination { registry: &registry, previous: Vec::new(), platform };
+    let pushed = build_and_push(&request, to, &context.reporter, &context.cancel).await;
     let pushed = pushed.map_err(Failure::of)?;
     let reference = pushed.reference.to_string();
     context.output.result(&reference, &json!({ "image": reference }))
