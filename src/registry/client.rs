@@ -1,19 +1,21 @@
 //! One registry, as one user sees it.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, WARNING};
 use reqwest::{Method, Request, Response, StatusCode, Url};
 
 use super::Error;
 use super::auth::{Auth, Credentials};
 use super::error::Asked;
 use super::location::Location;
-use crate::event::Reporter;
-use crate::http::{Clients, Patience, Retry, Verdict, read_capped, send, status_verdict};
+use crate::event::{Event, Reporter};
+use crate::http::{Clients, Patience, Retry, Verdict, clean, read_capped, send, status_verdict};
 use crate::image::{RegistryHost, Repository};
 
 /// How long the first answer may take: a wrong address should be told within seconds.
@@ -42,10 +44,15 @@ pub enum Transport {
 }
 
 /// One registry, as one user sees it. Clones share connections, credentials and pauses.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Registry(Arc<Inner>);
 
-#[derive(Debug)]
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Registry({}/{})", self.0.host, self.0.repository)
+    }
+}
+
 struct Inner {
     host: RegistryHost,
     base: Url,
@@ -54,6 +61,9 @@ struct Inner {
     auth: Auth,
     retry: Retry,
     answered: AtomicBool,
+    reporter: Arc<dyn Reporter>,
+    /// What the registry has warned of, so that it is told once.
+    warnings: Mutex<BTreeSet<String>>,
 }
 
 impl Registry {
@@ -83,8 +93,10 @@ impl Registry {
             base,
             repository,
             clients,
-            retry: Retry::new(reporter),
+            retry: Retry::new(Arc::clone(&reporter)),
             answered: AtomicBool::new(false),
+            reporter,
+            warnings: Mutex::default(),
         })))
     }
 
@@ -236,7 +248,23 @@ impl Registry {
             .await
             .map_err(|source| Error::Http { what: ask.what.to_owned(), source })?;
         self.0.answered.store(true, Ordering::Relaxed);
+        self.tell_warnings(response.headers());
         Ok(response)
+    }
+
+    /// Tells what the registry warns of.
+    ///
+    /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings>
+    fn tell_warnings(&self, headers: &HeaderMap) {
+        for value in headers.get_all(WARNING) {
+            let text = value.to_str().ok().and_then(|text| text.strip_prefix("299 - "));
+            let Some(text) = text.map(|text| clean(text.trim_matches('"'))) else { continue };
+            let mut told = self.0.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.insert(text.clone()) {
+                let message = format!("`{}` says: {text}", self.0.host);
+                self.0.reporter.report(Event::Warning { code: "registry.warning", message });
+            }
+        }
     }
 
     /// Makes the error of an answer that is no success.

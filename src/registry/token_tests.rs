@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::{Credentials, Error, Registry, Transport};
-use crate::event::Silent;
+use crate::event::{Event, Meter, Reporter, Silent};
 use crate::http::{Clients, Secret};
 
 /// What the token server was asked for, and what it says of each token's life.
@@ -25,6 +25,13 @@ struct Server {
 impl Server {
     /// Serves until what is returned second is dropped.
     async fn start(expires_in: u64) -> (Self, JoinSet<()>, Registry) {
+        Self::start_with(expires_in, Arc::new(Silent)).await
+    }
+
+    async fn start_with(
+        expires_in: u64,
+        reporter: Arc<dyn Reporter>,
+    ) -> (Self, JoinSet<()>, Registry) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let server = Self { expires_in, ..Self::default() };
@@ -41,7 +48,7 @@ impl Server {
             Some(Credentials { username: "me".to_owned(), password: Secret::new("secret") }),
             "app".parse().unwrap(),
             Clients::new(None).unwrap(),
-            Arc::new(Silent),
+            reporter,
         );
         (server, tasks, registry.unwrap())
     }
@@ -71,7 +78,8 @@ async fn token(
 async fn manifest(State(server): State<Server>, headers: HeaderMap) -> Response {
     let newest = format!("Bearer t{}", server.asked().len());
     if headers.get("authorization").is_some_and(|value| *value == *newest) {
-        return StatusCode::NOT_FOUND.into_response();
+        let warning = r#"299 - "closing on Sunday""#;
+        return (StatusCode::NOT_FOUND, [("warning", warning)]).into_response();
     }
     let realm = server.address.lock().unwrap().clone();
     let challenge = format!(r#"Bearer realm="http://{realm}/token",service="r,1""#);
@@ -117,4 +125,29 @@ async fn a_token_server_that_refuses_is_told_apart_and_never_shows_the_password(
     let error = wrong.unwrap().manifest(&"app".parse().unwrap(), "v1").await.unwrap_err();
     assert!(matches!(error, Error::Unauthorized { given: true, .. }), "{error}");
     assert!(!format!("{error:?}").contains("guess"));
+}
+
+#[derive(Default)]
+struct Recorder(Mutex<Vec<Event>>);
+
+impl Reporter for Recorder {
+    fn report(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+
+    fn transfer(&self, _name: &str, _total_bytes: Option<u64>) -> Meter {
+        Meter::default()
+    }
+}
+
+#[tokio::test]
+async fn what_the_registry_warns_of_is_told_once() {
+    let recorder = Arc::new(Recorder::default());
+    let (_server, _tasks, registry) = Server::start_with(300, Arc::clone(&recorder) as _).await;
+    for _ in 0..2 {
+        registry.manifest(&"app".parse().unwrap(), "v1").await.unwrap();
+    }
+    let message = format!("`{}` says: closing on Sunday", registry.host());
+    let warning = Event::Warning { code: "registry.warning", message };
+    assert_eq!(*recorder.0.lock().unwrap(), [warning]);
 }
