@@ -4,8 +4,8 @@
 //! developers; events are for its users, and their JSON is a public format: fields are
 //! added, never renamed.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -227,6 +227,27 @@ pub struct Silent;
 
 impl Reporter for Silent {
     fn report(&self, _event: Event) {}
+
+    fn transfer(&self, _name: &str, _total_bytes: Option<u64>) -> Meter {
+        Meter::default()
+    }
+}
+
+/// Keeps every event, for whoever wants to look at them afterwards.
+#[derive(Debug, Default)]
+pub struct Recorder(Mutex<Vec<Event>>);
+
+impl Recorder {
+    /// Returns the events so far, in their order.
+    pub fn events(&self) -> Vec<Event> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Reporter for Recorder {
+    fn report(&self, event: Event) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+    }
 
     fn transfer(&self, _name: &str, _total_bytes: Option<u64>) -> Meter {
         Meter::default()

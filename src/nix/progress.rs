@@ -200,25 +200,11 @@ fn derivation_name(derivation: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::sync::Mutex;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::Meter;
-
-    #[derive(Default)]
-    struct Recorder(Mutex<Vec<Event>>);
-
-    impl Reporter for Recorder {
-        fn report(&self, event: Event) {
-            self.0.lock().unwrap().push(event);
-        }
-
-        fn transfer(&self, _name: &str, _total_bytes: Option<u64>) -> Meter {
-            Meter::default()
-        }
-    }
+    use crate::event::Recorder;
 
     const VERSIONS: [&str; 3] = ["2.8", "2.26", "2.34"];
 
@@ -235,7 +221,7 @@ mod tests {
         let mut progress = Progress::new(&recorder);
         lines.into_iter().for_each(|line| progress.line(line));
         let (messages, failed) = progress.finish();
-        (recorder.0.into_inner().unwrap(), messages, failed)
+        (recorder.events(), messages, failed)
     }
 
     fn counts(events: &[Event]) -> Vec<(u64, u64, u64, u64)> {

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::{Credentials, Error, Registry, Transport};
-use crate::event::{Event, Meter, Reporter, Silent};
+use crate::event::{Event, Recorder, Reporter, Silent};
 use crate::http::{Clients, Secret};
 
 /// What the token server was asked for, and what it says of each token's life.
@@ -127,19 +127,6 @@ async fn a_token_server_that_refuses_is_told_apart_and_never_shows_the_password(
     assert!(!format!("{error:?}").contains("guess"));
 }
 
-#[derive(Default)]
-struct Recorder(Mutex<Vec<Event>>);
-
-impl Reporter for Recorder {
-    fn report(&self, event: Event) {
-        self.0.lock().unwrap().push(event);
-    }
-
-    fn transfer(&self, _name: &str, _total_bytes: Option<u64>) -> Meter {
-        Meter::default()
-    }
-}
-
 #[tokio::test]
 async fn what_the_registry_warns_of_is_told_once() {
     let recorder = Arc::new(Recorder::default());
@@ -149,5 +136,5 @@ async fn what_the_registry_warns_of_is_told_once() {
     }
     let message = format!("`{}` says: closing on Sunday", registry.host());
     let warning = Event::Warning { code: "registry.warning", message };
-    assert_eq!(*recorder.0.lock().unwrap(), [warning]);
+    assert_eq!(recorder.events(), [warning]);
 }

@@ -1,12 +1,12 @@
 //! Rollouts against the sandbox.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use snowbird::deploy::{self, Image, ImageRequest, Origin};
 use snowbird::error::Explain as _;
-use snowbird::event::{Event, MachineStep, Meter, Reporter};
+use snowbird::event::{Event, MachineStep, Recorder, Reporter};
 use snowbird::fly::config::AppConfig;
 use snowbird::fly::{AppName, Client, Endpoints, Token, wire};
 use snowbird::http::{Clients, Retry};
@@ -31,19 +31,6 @@ const CHECKED: &str = "
     timeout = '2s'
     path = '/'
 ";
-
-#[derive(Default)]
-struct Recorder(Mutex<Vec<Event>>);
-
-impl Reporter for Recorder {
-    fn report(&self, event: Event) {
-        self.0.lock().unwrap().push(event);
-    }
-
-    fn transfer(&self, _name: &str, _total_bytes: Option<u64>) -> Meter {
-        Meter::default()
-    }
-}
 
 struct World {
     sandbox: Sandbox,
@@ -146,7 +133,7 @@ async fn three_machines_are_updated_one_after_the_other_and_all_leases_are_let_g
     assert_eq!((outcome.changed, outcome.version), (3, Some(2)));
     assert_eq!(world.images(), [TWO; 3]);
     assert_eq!(world.sandbox.leases("web"), 0);
-    let events = world.reporter.0.lock().unwrap();
+    let events = world.reporter.events();
     let done = |event: &&Event| matches!(event, Event::Machine { step: MachineStep::Done, .. });
     assert_eq!(events.iter().filter(done).count(), 4);
 }
@@ -167,7 +154,7 @@ async fn a_crash_at_start_is_told_in_seconds_with_its_code_and_stops_the_rollout
     assert_eq!((changed.len(), unchanged.len()), (1, 2));
     assert_eq!(world.sandbox.leases("web"), 0);
     let logged = |event: &Event| matches!(event, Event::MachineLog { .. });
-    assert!(world.reporter.0.lock().unwrap().iter().any(logged));
+    assert!(world.reporter.events().iter().any(logged));
     assert_eq!(world.sandbox.releases("web").iter().filter(|r| r.status == "failed").count(), 1);
 }
 
@@ -254,7 +241,7 @@ async fn faults_that_pass_do_not_fail_a_healthy_rollout() {
     assert_eq!(world.images(), [TWO]);
     let warned =
         |event: &Event| matches!(event, Event::Warning { code: "fly.release-not-recorded", .. });
-    assert!(world.reporter.0.lock().unwrap().iter().any(warned));
+    assert!(world.reporter.events().iter().any(warned));
 }
 
 #[tokio::test]

@@ -7,11 +7,10 @@ use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use snowbird::error::{Account, Explain as _};
-use snowbird::event::{Event, Meter, Reporter, Silent};
+use snowbird::event::{Event, Recorder, Reporter, Silent};
 use snowbird::nix::{BuildOutput, Error, Installable, Nix};
 use tempfile::TempDir;
 
@@ -69,25 +68,6 @@ fn unique() -> String {
     tempfile::tempdir().unwrap().path().display().to_string()
 }
 
-#[derive(Default)]
-struct Recorder(Mutex<Vec<Event>>);
-
-impl Recorder {
-    fn has(&self, wanted: impl Fn(&Event) -> bool) -> bool {
-        self.0.lock().unwrap().iter().any(wanted)
-    }
-}
-
-impl Reporter for Recorder {
-    fn report(&self, event: Event) {
-        self.0.lock().unwrap().push(event);
-    }
-
-    fn transfer(&self, _name: &str, _total_bytes: Option<u64>) -> Meter {
-        Meter::default()
-    }
-}
-
 /// Returns the layers of the archive that a build has made.
 fn layers(output: &BuildOutput) -> BTreeSet<String> {
     let mut archive = Vec::new();
@@ -110,16 +90,15 @@ async fn a_container_is_built_and_its_building_is_told() {
     assert_eq!(output.store_path().name(), "hello.tar.gz");
     assert_eq!(layers(&output).len(), 3);
 
-    assert!(recorder.has(|event| matches!(event, Event::BuildStarted { .. })));
-    assert!(recorder.has(
-        |event| matches!(event, Event::Building { derivation, .. } if derivation == "hello.tar.gz")
+    let events = recorder.events();
+    let has = |wanted: &dyn Fn(&Event) -> bool| events.iter().any(wanted);
+    assert!(has(&|event| matches!(event, Event::BuildStarted { .. })));
+    assert!(has(
+        &|event| matches!(event, Event::Building { derivation, .. } if derivation == "hello.tar.gz")
     ));
-    assert!(recorder.has(|event| matches!(event, Event::BuildProgress { built: 2.., .. })));
+    assert!(has(&|event| matches!(event, Event::BuildProgress { built: 2.., .. })));
     let path = output.store_path().to_string();
-    assert!(
-        recorder
-            .has(|event| matches!(event, Event::Built { store_path, .. } if *store_path == path))
-    );
+    assert!(has(&|event| matches!(event, Event::Built { store_path, .. } if *store_path == path)));
 }
 
 #[tokio::test]
