@@ -12,7 +12,7 @@ use super::exit::Failure;
 use crate::deploy::{Destination, ImageRequest, Origin, Output, build_and_push};
 use crate::fly::{REGISTRY_USER, Token};
 use crate::image::{ManifestFormat, Reference, RegistryHost, Repository};
-use crate::layer::Encoding;
+use crate::layer::{Encoding, Memo};
 use crate::nix::{Nix, Target};
 use crate::push::{Format, Platform};
 use crate::registry::{Credentials, Registry, Transport};
@@ -81,7 +81,14 @@ pub(super) fn image_request(context: &Context, args: &ImageArgs) -> Result<Image
         Target::Installable(installable) => by_nix(context, args, Output::Named(installable))?,
         Target::Flake(flake) => by_nix(context, args, Output::ContainerOf(flake))?,
     };
-    Ok(ImageRequest { origin, tags: args.tags.clone(), format })
+    Ok(ImageRequest {
+        origin,
+        tags: args.tags.clone(),
+        image_name: args.image_name.clone(),
+        format,
+        reuse: args.reuse(),
+        memo: context.env.cache_folder().map(|folder| Arc::new(Memo::open(&folder))),
+    })
 }
 
 fn by_nix(context: &Context, args: &ImageArgs, output: Output) -> Result<Origin, Failure> {

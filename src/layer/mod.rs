@@ -6,7 +6,11 @@
 //! when its compressed bytes have gone out.
 
 mod encoding;
+mod key;
+mod memo;
 mod pack;
 
 pub use encoding::{Encoding, ParseEncodingError};
+pub use key::LayerKey;
+pub use memo::{Memo, Place};
 pub use pack::{Aborted, Blob, Budget, Chunk, PackError, Packed, Packing, TarHash, channel};

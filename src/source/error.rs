@@ -45,8 +45,11 @@ pub enum Error {
         /// What the reader said.
         source: io::Error,
     },
-    /// The archive ended without a `manifest.json`.
-    #[error("`{}` has no `manifest.json`: it is truncated, or not an image", path.display())]
+    /// The archive ended without a description of an image.
+    #[error(
+        "`{}` has neither `manifest.json` nor `index.json`: it is truncated, or not an image",
+        path.display()
+    )]
     NoManifest {
         /// The file.
         path: PathBuf,
@@ -89,6 +92,16 @@ pub enum Error {
         /// The first tag of each.
         names: Vec<String>,
     },
+    /// None of the images in the archive has the name that was asked for.
+    #[error("`{}` has no image called `{name}`; it has {}", path.display(), names.join(", "))]
+    NoSuchImage {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        name: String,
+        /// The first name of each image.
+        names: Vec<String>,
+    },
     /// A stream script could not be started.
     #[error("cannot run the stream script `{}`", path.display())]
     Script {
@@ -126,6 +139,7 @@ impl Explain for Error {
             Self::NoManifest { .. } => "source.no-manifest",
             Self::Json { .. } | Self::Config { .. } | Self::Member { .. } => "source.malformed",
             Self::SeveralImages { .. } => "source.several-images",
+            Self::NoSuchImage { .. } => "source.no-such-image",
             Self::Script { .. } | Self::ScriptFailed { .. } => "source.script-failed",
             Self::Stopped => "source.stopped",
         }
@@ -145,9 +159,7 @@ impl Explain for Error {
                 "build or copy the file again; `nix store repair` mends a damaged store path"
                     .into(),
             ),
-            Self::SeveralImages { .. } => {
-                Some("make an archive of the one image that is to be pushed".into())
-            }
+            Self::SeveralImages { .. } => Some("say which one by `--image-name`".into()),
             _ => None,
         }
     }

@@ -96,6 +96,11 @@ impl DockerRegistry {
         }
     }
 
+    /// Loses everything that was stored.
+    pub(crate) fn lose_everything(&self) {
+        fs::remove_dir_all(self.folder.path().join("data")).unwrap();
+    }
+
     /// Returns the status of the manifest that `reference` points to.
     pub(crate) fn manifest_status(&self, repository: &str, reference: &str) -> u16 {
         let path = format!("/v2/{repository}/manifests/{reference}");

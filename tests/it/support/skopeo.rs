@@ -54,6 +54,12 @@ impl ReadBack {
         assert_eq!(found, archive.diff_ids());
     }
 
+    /// Returns the digests of the layers' blobs.
+    pub(crate) fn layer_digests(&self) -> Vec<&str> {
+        let layers = self.manifest["layers"].as_array().unwrap();
+        layers.iter().map(|layer| layer["digest"].as_str().unwrap()).collect()
+    }
+
     /// Returns the media types of the layers.
     pub(crate) fn layer_types(&self) -> Vec<&str> {
         let layers = self.manifest["layers"].as_array().unwrap();
