@@ -7,6 +7,10 @@
 
 mod encoding;
 mod pack;
+mod python_tar;
+mod tar_header;
 
 pub use encoding::{Encoding, ParseEncodingError};
 pub use pack::{Aborted, Blob, Budget, Chunk, PackError, Packed, Packing, TarHash, channel};
+pub use python_tar::{PythonEntry, PythonEntryKind, PythonOwner, PythonTar};
+pub use tar_header::{TAR_BLOCK_BYTES, TarField, TarHeader, pax_record, tar_padding_bytes};
