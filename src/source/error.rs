@@ -89,6 +89,20 @@ pub enum Error {
         /// The first tag of each.
         names: Vec<String>,
     },
+    /// A layer plan is not one of those whose layers can be made here.
+    #[error("the layer plan `{}` {problem}", path.display())]
+    Plan {
+        /// The plan.
+        path: PathBuf,
+        /// What is wrong with it, as the rest of the sentence.
+        problem: String,
+    },
+    /// A store path that belongs into the image is not on this machine.
+    #[error("the store path `{}` is missing, but the image needs it", path.display())]
+    MissingStorePath {
+        /// The store path.
+        path: PathBuf,
+    },
     /// A stream script could not be started.
     #[error("cannot run the stream script `{}`", path.display())]
     Script {
@@ -125,6 +139,8 @@ impl Explain for Error {
             Self::Damaged { .. } => "source.damaged",
             Self::NoManifest { .. } => "source.no-manifest",
             Self::Json { .. } | Self::Config { .. } | Self::Member { .. } => "source.malformed",
+            Self::Plan { .. } => "source.plan",
+            Self::MissingStorePath { .. } => "source.missing-store-path",
             Self::SeveralImages { .. } => "source.several-images",
             Self::Script { .. } | Self::ScriptFailed { .. } => "source.script-failed",
             Self::Stopped => "source.stopped",
@@ -148,6 +164,19 @@ impl Explain for Error {
             Self::SeveralImages { .. } => {
                 Some("make an archive of the one image that is to be pushed".into())
             }
+            Self::Plan { .. } => Some(
+                "name what `dockerTools.streamLayeredImage` gives, and not its `conf`: it makes \
+                 the image of any plan"
+                    .into(),
+            ),
+            Self::MissingStorePath { path } => Some(
+                format!(
+                    "build the image again with `nix build`, or fetch the path with `nix copy \
+                     --from STORE {}`",
+                    path.display()
+                )
+                .into(),
+            ),
             _ => None,
         }
     }

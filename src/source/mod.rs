@@ -14,6 +14,11 @@ mod error;
 mod inflate;
 mod interrupt;
 mod links;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "`Source` does not read plans yet")
+)]
+mod plan;
 mod stream;
 mod tar_members;
 #[cfg(test)]
