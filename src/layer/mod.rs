@@ -9,8 +9,12 @@ mod encoding;
 mod key;
 mod memo;
 mod pack;
+mod python_tar;
+mod tar_header;
 
 pub use encoding::{Encoding, ParseEncodingError};
 pub use key::LayerKey;
 pub use memo::{Memo, Place};
 pub use pack::{Aborted, Blob, Budget, Chunk, PackError, Packed, Packing, TarHash, channel};
+pub use python_tar::{PythonEntry, PythonEntryKind, PythonOwner, PythonTar};
+pub use tar_header::{TAR_BLOCK_BYTES, TarField, TarHeader, pax_record, tar_padding_bytes};

@@ -19,6 +19,8 @@ pub(super) struct Described {
 pub(super) struct DescribedLayer {
     /// Its name in the archive, links resolved.
     pub(super) member: String,
+    /// Its name as the description writes it.
+    pub(super) written: String,
     pub(super) place: Place,
     /// What an OCI manifest says of it.
     pub(super) blob: Option<Descriptor>,

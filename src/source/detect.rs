@@ -5,9 +5,16 @@ use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
 use super::oci_layout::Folder;
+use super::plan::Plan;
 use super::tar_members::begins_a_tar;
 use super::{Error, Indexed, Layout, Streamed, Wrapper, inflate, layout};
+
+/// The largest description in JSON that is read.
+const MAX_JSON_BYTES: u64 = 16 << 20;
 
 /// An image that can be read, again and again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +29,7 @@ enum Kind {
     Archive(Wrapper),
     OciFolder,
     Script,
+    Plan,
 }
 
 impl Source {
@@ -42,7 +50,6 @@ impl Source {
         File::open(path).and_then(|file| file.take(4096).read_to_end(&mut head)).map_err(cannot)?;
         let not_an_image =
             |found: &str| Error::NotAnImage { path: path.to_owned(), found: found.to_owned() };
-        let unsupported = |found| Error::Unsupported { path: path.to_owned(), found };
         let kind = match (&*head, Wrapper::of(&head)) {
             ([], _) => return Err(not_an_image("an empty file")),
             ([b'#', b'!', ..] | [0x7f, b'E', b'L', b'F', ..], _) => {
@@ -56,13 +63,7 @@ impl Source {
             }
             (_, Wrapper::None) if begins_a_tar(&head) => Kind::Archive(Wrapper::None),
             (_, Wrapper::None) => match head.trim_ascii_start() {
-                [b'{', ..] if contains(&head, b"\"image-config\"") => {
-                    return Err(unsupported("a nix2container image"));
-                }
-                [b'{', ..] if contains(&head, b"\"store_layers\"") => {
-                    return Err(unsupported("a layer plan of dockerTools"));
-                }
-                [b'{' | b'[', ..] => return Err(not_an_image("some JSON")),
+                [b'{' | b'[', ..] => of_json(path)?,
                 _ => return Err(not_an_image("neither a tar archive nor a stream script")),
             },
             (_, wrapper) => {
@@ -104,7 +105,11 @@ impl Source {
                 let kind = "OCI layout".to_owned();
                 Ok(Layout::Indexed(Indexed::of_folder(kind, &self.path, described)))
             }
-            Kind::Script => Ok(Layout::Streamed(Streamed::script(&self.path, None, name))),
+            Kind::Script => layout::of_script(&self.path, name),
+            Kind::Plan => {
+                let plan = Plan::read(&self.path)?;
+                layout::of_plan(&self.path, plan).map(Layout::Indexed)
+            }
         }
     }
 }
@@ -140,6 +145,31 @@ fn folder(path: &Path) -> Result<(), Error> {
     Err(Error::NotAnImage { path: path.to_owned(), found })
 }
 
+/// Recognizes descriptions of images that are JSON.
+fn of_json(path: &Path) -> Result<Kind, Error> {
+    #[derive(Deserialize, Default)]
+    #[serde(rename_all = "kebab-case")]
+    struct Probe {
+        image_config: Option<IgnoredAny>,
+        #[serde(rename = "store_layers")]
+        store_layers: Option<IgnoredAny>,
+    }
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_JSON_BYTES).read_to_end(&mut bytes))
+        .map_err(|source| Error::Open { path: path.to_owned(), source })?;
+    // What is no object has neither.
+    let probe: Probe = serde_json::from_slice(&bytes).unwrap_or_default();
+    match probe {
+        Probe { store_layers: Some(_), .. } => Ok(Kind::Plan),
+        Probe { image_config: Some(_), .. } => {
+            let found = "a nix2container image";
+            Err(Error::Unsupported { path: path.to_owned(), found })
+        }
+        _ => Err(Error::NotAnImage { path: path.to_owned(), found: "some JSON".to_owned() }),
+    }
+}
+
 /// Looks under the wrapper for the beginning of a tar.
 fn begins_with_a_tar(path: &Path, wrapper: Wrapper) -> Result<(), Error> {
     let mut head = Vec::new();
@@ -155,10 +185,6 @@ fn begins_with_a_tar(path: &Path, wrapper: Wrapper) -> Result<(), Error> {
     }
     let found = format!("{} data without a tar archive in it", wrapper.name());
     Err(Error::NotAnImage { path: path.to_owned(), found })
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
 }
 
 #[cfg(test)]
@@ -189,7 +215,6 @@ mod tests {
             (b"QFI\xfb\0\0\0\x03", false, "a qcow2 disk image"),
             (b"#!/bin/sh\n", false, "may not be executed"),
             (b"{\"image-config\": {}}", false, "a nix2container image"),
-            (b"{ \"store_layers\": []}", false, "a layer plan"),
             (b"[1]", false, "some JSON"),
             (b"hello", false, "neither a tar archive nor a stream script"),
             (&gz, false, "gzip data without a tar archive"),

@@ -51,7 +51,7 @@ pub(super) fn image(
     })?;
     let layers = entry.layers.iter().map(|name| {
         let (member, place) = members.layer(name)?;
-        Ok(DescribedLayer { member, place, blob: None })
+        Ok(DescribedLayer { member, written: name.clone(), place, blob: None })
     });
     let layers = layers.collect::<Result<_, Error>>()?;
     let repo_tags = entry.repo_tags.unwrap_or_default();

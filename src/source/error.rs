@@ -102,6 +102,28 @@ pub enum Error {
         /// The first name of each image.
         names: Vec<String>,
     },
+    /// A layer plan is not one of those whose layers can be made here.
+    #[error("the layer plan `{}` {problem}", path.display())]
+    Plan {
+        /// The plan.
+        path: PathBuf,
+        /// What is wrong with it, as the rest of the sentence.
+        problem: String,
+    },
+    /// A store path that belongs into the image is not on this machine.
+    #[error("the store path `{}` is missing, but the image needs it", path.display())]
+    MissingStorePath {
+        /// The store path.
+        path: PathBuf,
+    },
+    /// A layer could not be made of its store paths.
+    #[error("cannot make the layer of {layer}")]
+    StoreLayer {
+        /// What it is made of.
+        layer: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// A stream script could not be started.
     #[error("cannot run the stream script `{}`", path.display())]
     Script {
@@ -138,6 +160,9 @@ impl Explain for Error {
             Self::Damaged { .. } => "source.damaged",
             Self::NoManifest { .. } => "source.no-manifest",
             Self::Json { .. } | Self::Config { .. } | Self::Member { .. } => "source.malformed",
+            Self::Plan { .. } => "source.plan",
+            Self::MissingStorePath { .. } => "source.missing-store-path",
+            Self::StoreLayer { .. } => "source.store-layer",
             Self::SeveralImages { .. } => "source.several-images",
             Self::NoSuchImage { .. } => "source.no-such-image",
             Self::Script { .. } | Self::ScriptFailed { .. } => "source.script-failed",
@@ -160,6 +185,19 @@ impl Explain for Error {
                     .into(),
             ),
             Self::SeveralImages { .. } => Some("say which one by `--image-name`".into()),
+            Self::Plan { .. } => Some(
+                "name what `dockerTools.streamLayeredImage` gives, and not its `conf`: it makes \
+                 the image of any plan"
+                    .into(),
+            ),
+            Self::MissingStorePath { path } => Some(
+                format!(
+                    "build the image again with `nix build`, or fetch the path with `nix copy \
+                     --from STORE {}`",
+                    path.display()
+                )
+                .into(),
+            ),
             _ => None,
         }
     }

@@ -22,6 +22,7 @@ mod interrupt;
 mod layout;
 mod links;
 mod oci_layout;
+mod plan;
 mod read_ahead;
 mod selection;
 mod stream;
@@ -32,7 +33,7 @@ pub(crate) mod tests_support;
 
 pub use detect::Source;
 pub use error::{Error, Stop};
-pub use indexed::{Indexed, Layer, LayerDiffId};
+pub use indexed::{Indexed, Layer, LayerDiffId, StoreObject};
 pub use inflate::{Wrapper, inflate};
 pub use interrupt::Interrupt;
 pub use layout::Layout;

@@ -180,7 +180,7 @@ fn of_manifest(blobs: &impl Blobs, path: &Path, digest: Digest) -> Result<Descri
         .map_err(|source| Error::Config { path: path.to_owned(), member: config_name, source })?;
     let layers = manifest.layers.into_iter().map(|blob| {
         let (member, place) = blobs.layer(blob.digest)?;
-        Ok(DescribedLayer { member, place, blob: Some(blob) })
+        Ok(DescribedLayer { written: member.clone(), member, place, blob: Some(blob) })
     });
     let layers = layers.collect::<Result<_, Error>>()?;
     Described { config, layers, repo_tags: Vec::new() }.checked(path, &member)

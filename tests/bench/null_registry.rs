@@ -49,7 +49,11 @@ fn serve(connection: &TcpStream, state: &Mutex<State>) -> io::Result<()> {
         } else {
             let length = header("content-length").parse().unwrap_or(0);
             let mut content = reader.by_ref().take(length);
-            if keeps { content.read_to_end(&mut body)? as u64 } else { io::copy(&mut content, &mut io::sink())? }
+            if keeps {
+                content.read_to_end(&mut body)? as u64
+            } else {
+                io::copy(&mut content, &mut io::sink())?
+            }
         };
         let kind = header("content-type").to_owned();
         let answer = answer(state, &method, &target, kind, body, bytes);
@@ -102,8 +106,12 @@ fn answer(
     let digest = target.split_once("digest=").map(|(_, digest)| digest.replace("%3A", ":"));
     let parent = path.split_once("/blobs/uploads/").map(|(repository, _)| repository);
     match (method, parent, digest) {
-        ("POST", Some(_), _) => response("202 Accepted", "", &format!("Location: {path}1\r\n"), b""),
-        ("PATCH", Some(_), _) => response("202 Accepted", "", &format!("Location: {path}\r\n"), b""),
+        ("POST", Some(_), _) => {
+            response("202 Accepted", "", &format!("Location: {path}1\r\n"), b"")
+        }
+        ("PATCH", Some(_), _) => {
+            response("202 Accepted", "", &format!("Location: {path}\r\n"), b"")
+        }
         ("PUT", Some(repository), Some(digest)) => {
             state.kept.insert(format!("{repository}/blobs/{digest}"), (kind, body));
             response("201 Created", "", "", b"")

@@ -13,6 +13,7 @@ mod deploy;
 mod faults;
 mod help;
 mod interrupt;
+mod kinds;
 mod known_layers;
 mod nix;
 mod push;

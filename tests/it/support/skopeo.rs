@@ -49,9 +49,18 @@ impl ReadBack {
     /// Compares it with the archive that was pushed: config and layers, byte for byte.
     #[track_caller]
     pub(crate) fn assert_is(&self, archive: &Archive) {
-        assert_eq!(String::from_utf8_lossy(&self.config), archive.config());
-        let found: Vec<_> = self.layers.iter().map(|blob| Digest::of(&inflated(blob))).collect();
-        assert_eq!(found, archive.diff_ids());
+        assert_eq!(self.config_text(), archive.config());
+        assert_eq!(self.diff_ids(), archive.diff_ids());
+    }
+
+    /// Returns the digests of the layers' tars.
+    pub(crate) fn diff_ids(&self) -> Vec<Digest> {
+        self.layers.iter().map(|blob| Digest::of(&inflated(blob))).collect()
+    }
+
+    /// Returns the config.
+    pub(crate) fn config_text(&self) -> String {
+        String::from_utf8_lossy(&self.config).into_owned()
     }
 
     /// Returns the digests of the layers' blobs.
