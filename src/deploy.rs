@@ -181,7 +181,11 @@ async fn push_built(
     let layout = tokio::task::spawn_blocking(move || source.layout());
     let mut layout = layout.await.map_err(|_panic| Error::Interrupted)??;
     if let (Layout::Indexed(image), Some(nix)) = (&mut layout, &built.nix) {
-        or_cancelled(cancel, async { Ok(identify(image, nix).await) }).await?;
+        let identified = async {
+            identify(image, nix).await;
+            Ok(())
+        };
+        or_cancelled(cancel, identified).await?;
     }
     Ok(push.send(&layout, survey).await?)
 }
