@@ -24,7 +24,6 @@ pub use format::{Format, ZstdNeedsOci};
 use ledger::Ledger;
 
 use crate::event::{Event, Reporter};
-use crate::http::Patience;
 use crate::image::{Descriptor, Digest, ImageConfig, Manifest, Reference, Tag};
 use crate::registry::{self, Mounted, Registry};
 use crate::source::{Image, Interrupt, SkipLayers, Source};
@@ -190,7 +189,7 @@ impl Run<'_> {
     async fn complete(&self, ledger: &Arc<Mutex<Ledger>>) -> Result<Image, Error> {
         let retry = self.registry.retry();
         retry
-            .run(Patience::STEADY, "send the layers", async |_| {
+            .run(self.registry.patience(), "send the layers", async |_| {
                 for _ in 0..MAX_PASSES {
                     let (image, failure) = pass::run(self, ledger).await?;
                     self.check(&image)?;
