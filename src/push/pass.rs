@@ -83,6 +83,8 @@ pub(super) async fn run(
     let given_up = cancelled || failure.as_ref().is_some_and(|e| e.verdict() == Verdict::Final);
     if given_up {
         drop(ending);
+        // The reader may be waiting to hand over a layer that nobody takes any more.
+        drop(incoming);
         stop.cancel();
         while transfers.next().await.is_some() {}
     }
