@@ -198,7 +198,7 @@ impl Push<'_> {
                 Err(Error::Registry(registry::Error::BlobsUnknown { digests })) => {
                     tracing::warn!(?digests, "the registry lost blobs of an image that it holds");
                     work.inventory(|inventory| inventory.forget(&digests));
-                    configs.clear();
+                    configs.retain(|config| !digests.is_empty() && !digests.contains(config));
                 }
                 Err(error) => return Err(error),
                 Ok(()) => {

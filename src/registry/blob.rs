@@ -136,7 +136,7 @@ impl Registry {
             })
             .await;
         match mounted {
-            Err(Error::Status { .. }) => Ok(Mounted::No),
+            Err(Error::Status { .. } | Error::Http { .. }) => Ok(Mounted::No),
             mounted => mounted,
         }
     }

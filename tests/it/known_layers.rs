@@ -4,18 +4,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use snowbird::event::{Reporter, Silent};
+use snowbird::event::Silent;
 use snowbird::http::Clients;
-use snowbird::image::{ManifestFormat, Reference};
-use snowbird::layer::Encoding;
-use snowbird::push::{self, Format, Platform, Push, Reuse};
+use snowbird::image::Reference;
 use snowbird::registry::{Registry, Transport};
-use snowbird::source::Source;
-use tokio_util::sync::CancellationToken;
 
 use crate::support::docker_registry::Logged;
 use crate::support::request::request;
-use crate::support::{Archive, DockerRegistry, Kind, World, skopeo};
+use crate::support::{Archive, DockerRegistry, Kind, World, library, skopeo};
 
 /// Returns how many blobs the requests store.
 fn sent(requests: &[Logged]) -> usize {
@@ -104,21 +100,7 @@ async fn push_beside(
         Clients::new(None).unwrap(),
         Arc::new(Silent),
     );
-    let request = push::Request {
-        identity: None,
-        tags: vec!["v1".parse().unwrap()],
-        previous: previous.to_vec(),
-        format: Format::new(ManifestFormat::Oci, Encoding::ZSTD).unwrap(),
-        platform: Platform::Any,
-        reuse: Reuse::Images,
-        memo: None,
-    };
-    let (reporter, cancel) = (Arc::new(Silent) as Arc<dyn Reporter>, CancellationToken::new());
-    let (registry, cancel, request) = (&registry.unwrap(), &cancel, &request);
-    let push = Push { registry, request, reporter: &reporter, cancel };
-    let survey = push.survey().await.unwrap();
-    let layout = Source::open(source).unwrap().layout().unwrap();
-    push.send(&layout, survey).await.unwrap().reference
+    library::push(&registry.unwrap(), source, previous).await.unwrap()
 }
 
 fn mounts(requests: &[Logged]) -> Vec<&Logged> {

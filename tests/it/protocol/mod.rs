@@ -9,18 +9,13 @@ mod retry;
 mod upload;
 mod waits;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use snowbird::event::{Reporter, Silent};
+use snowbird::event::Silent;
 use snowbird::http::Clients;
-use snowbird::image::{ManifestFormat, Reference};
-use snowbird::layer::Encoding;
-use snowbird::push::{self, Format, Platform};
+use snowbird::push;
 use snowbird::registry::{Registry, Timing, Transport};
-use snowbird::source::Source;
-use tokio_util::sync::CancellationToken;
 
 use crate::support::scripted_registry::{PASSWORD, Seen, USER};
 use crate::support::world::Outcome;
@@ -129,21 +124,4 @@ fn client(registry: &ScriptedRegistry, repository: &str, timing: Timing) -> Regi
         timing,
     )
     .unwrap()
-}
-
-/// Pushes by the library, which can be told of times and of other images.
-async fn push_with(
-    registry: &Registry,
-    source: &Path,
-    previous: &[Reference],
-) -> Result<Reference, push::Error> {
-    let request = push::Request {
-        source: Source::open(source).unwrap(),
-        tags: vec!["v1".parse().unwrap()],
-        previous: previous.to_vec(),
-        format: Format::new(ManifestFormat::Oci, Encoding::ZSTD).unwrap(),
-        platform: Platform::Any,
-    };
-    let (reporter, cancel) = (Arc::new(Silent) as Arc<dyn Reporter>, CancellationToken::new());
-    push::push(registry, &request, &reporter, &cancel).await.map(|pushed| pushed.reference)
 }

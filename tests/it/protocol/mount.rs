@@ -2,7 +2,8 @@
 
 use snowbird::image::Reference;
 
-use super::{UPLOADS, client, push_with, quick};
+use super::{UPLOADS, client, quick};
+use crate::support::library;
 use crate::support::scripted_registry::{Answer, End, Fault};
 use crate::support::{Archive, Kind, ScriptedRegistry, World};
 
@@ -16,10 +17,10 @@ async fn sent_beside(order: impl FnOnce(&ScriptedRegistry)) -> (ScriptedRegistry
     let archive = Archive::small("hello");
     let path = archive.write(&world, Kind::Plain);
     let there = client(&registry, "there", quick());
-    let there: Reference = push_with(&there, &path, &[]).await.unwrap();
+    let there: Reference = library::push(&there, &path, &[]).await.unwrap();
     order(&registry);
     let here = client(&registry, "here", quick());
-    push_with(&here, &path, &[there]).await.unwrap();
+    library::push(&here, &path, &[there]).await.unwrap();
     registry.assert_has(&archive, "here", "v1");
     registry.assert_no_secret_elsewhere();
     assert_eq!(registry.content().open_uploads(), 0);
@@ -77,7 +78,7 @@ async fn a_mount_that_fails_for_a_moment_is_tried_again_and_one_that_goes_on_fai
     let broken = Fault::Answer(Answer::new(503).body("<html>busy</html>"));
     let (_, sent) = sent_beside(|registry| {
         registry.order("POST", HERE, 1, broken.clone());
-        registry.order("POST", HERE, 3, Fault::Cut(0, End::Reset));
+        registry.order("POST", HERE, 2, Fault::Cut(0, End::Reset));
     })
     .await;
     assert_eq!(sent, 1);

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use snowbird::error::Explain as _;
 
-use super::{UPLOADS, client, push_with, quick, streams};
+use super::{UPLOADS, client, quick, streams};
+use crate::support::library;
 use crate::support::scripted_registry::{Answer, AnswerBody, Fault};
 use crate::support::{Archive, Kind, ScriptedRegistry, World};
 
@@ -14,7 +15,7 @@ async fn pushed(registry: &ScriptedRegistry) -> Result<Duration, &'static str> {
     let archive = Archive::new("hello");
     let path = archive.write(&world, Kind::Plain);
     let start = Instant::now();
-    let result = push_with(&client(registry, "web", quick()), &path, &[]).await;
+    let result = library::push(&client(registry, "web", quick()), &path, &[]).await;
     result.map_err(|error| error.code())?;
     registry.assert_has(&archive, "web", "v1");
     Ok(start.elapsed())

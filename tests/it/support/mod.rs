@@ -4,6 +4,7 @@
 pub(crate) mod archive;
 pub(crate) mod docker_registry;
 pub(crate) mod fly;
+pub(crate) mod library;
 pub(crate) mod request;
 pub(crate) mod rust_text;
 pub(crate) mod scripted_registry;
