@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn headers_are_those_that_go_has_written() {
-        let text = fs::read("tests/fixtures/go-tar/headers.json").unwrap();
+        let text = fs::read("tests/fixtures/nix2container/headers.json").unwrap();
         let cases: Vec<Case> = serde_json::from_slice(&text).unwrap();
         assert!(cases.len() > 80);
         for case in cases {
