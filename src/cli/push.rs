@@ -77,7 +77,7 @@ pub(super) fn image_request(context: &Context, args: &ImageArgs) -> Result<Image
         Failure::config(&error.to_string()).hint("leave out `--manifest docker`, or use gzip")
     })?;
     let origin = match Target::parse(args.installable.as_deref()) {
-        Target::Path(path) => Origin::File(path),
+        Target::Path(path) => Origin::File { path, nix: Nix::find(context.env.os("PATH")).ok() },
         Target::Installable(installable) => by_nix(context, args, Output::Named(installable))?,
         Target::Flake(flake) => by_nix(context, args, Output::ContainerOf(flake))?,
     };

@@ -8,11 +8,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::pack::{compression, pack};
+use super::pack::{compression, pack, stays};
 use super::transfer::{Arrived, Job, transfer};
 use super::{Error, Push, cancelled_and_tidied};
-use crate::http::Patience;
-use crate::layer::{Budget, PackError, TarHash, channel};
+use crate::layer::{Budget, PackError, Packed, TarHash, channel};
 use crate::source::{Interrupt, Layer, LayerDiffId, inflate};
 
 /// How many layers may be on their way at once.
@@ -118,7 +117,7 @@ impl<'a> Crew<'a> {
         let what = format!("send the layer `{}`", layer.name());
         let retry = self.push.registry.retry();
         tokio::select! {
-            sent = retry.run(Patience::STEADY, &what, async |_| self.send_once(layer).await) => sent,
+            sent = retry.run(self.push.registry.patience(), &what, async |_| self.send_once(layer).await) => sent,
             () = cancelled_and_tidied(&self.stop) => Err(Error::Interrupted),
         }
     }
@@ -135,6 +134,10 @@ impl<'a> Crew<'a> {
                 LayerDiffId::Fixed(diff_id) => Some(diff_id),
                 LayerDiffId::Claimed(_) | LayerDiffId::Open => None,
             },
+            known: layer
+                .blob()
+                .filter(|_| stays(format, layer.wrapper()))
+                .map(|blob| Packed { digest: blob.digest, size_bytes: blob.size }),
             compression: compression(format, layer.wrapper()),
             blob,
             hash,

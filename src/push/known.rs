@@ -92,10 +92,10 @@ pub(super) async fn gather(
                 }
                 survey.add(registry.repository(), reference, seen);
             }
-            Ok(None) => {}
+            // Who may write need not be allowed to read.
+            Ok(None) | Err(Error::Denied { .. }) => {}
             // Another repository may well be none of the user's business.
-            Err(Error::Denied { .. } | Error::Unauthorized { .. })
-                if reference.repository != *registry.repository() => {}
+            Err(Error::Unauthorized { .. }) if reference.repository != *registry.repository() => {}
             Err(error) => return Err(error),
         }
     }
@@ -115,7 +115,10 @@ async fn look(registry: &Registry, reference: &Reference) -> Result<Option<Seen>
         Err(error) => return Err(error),
     };
     let digest = stored.manifest.config.digest;
-    let config = registry.small_blob(repository, digest, MAX_CONFIG_BYTES).await?;
+    let config = match registry.small_blob(repository, digest, MAX_CONFIG_BYTES).await {
+        Err(Error::NoRepository { .. } | Error::Status { .. }) => None,
+        config => config?,
+    };
     let config = config.and_then(|bytes| ImageConfig::parse(bytes).ok());
     Ok(Some(Seen { stored, config }))
 }

@@ -57,7 +57,9 @@ impl Ledger {
             };
         }
         let claimed = member.claimed_diff_id();
-        claimed.into_iter().for_each(|claimed| self.inventory.recall(claimed));
+        if let Some(claimed) = claimed {
+            self.inventory.recall(claimed);
+        }
         if let Some(claimed) = claimed.filter(|&claimed| self.inventory.has(claimed)) {
             // Were the name something else, it would not be the digest of a known layer.
             self.names_are_diff_ids = true;

@@ -15,6 +15,11 @@ pub(super) fn compression(format: Format, wrapper: Wrapper) -> Compression {
     kept(format, wrapper).unwrap_or(format.encoding().compression())
 }
 
+/// Returns whether a layer stays compressed as it is.
+pub(super) fn stays(format: Format, wrapper: Wrapper) -> bool {
+    kept(format, wrapper).is_some()
+}
+
 fn kept(format: Format, wrapper: Wrapper) -> Option<Compression> {
     let compression = match wrapper {
         Wrapper::Gzip => Compression::Gzip,
@@ -36,7 +41,7 @@ pub(super) fn pack(
     content: &mut dyn Read,
     runtime: &Handle,
 ) -> Result<TarHash, PackError> {
-    if kept(format, wrapper).is_none() {
+    if !stays(format, wrapper) {
         return packing.pack(&mut inflate(wrapper, content)?, runtime);
     }
     let unpack = |blob: &mut dyn Read| TarHash::of(&mut inflate(wrapper, blob)?);

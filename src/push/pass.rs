@@ -71,6 +71,8 @@ pub(super) async fn run(
     let cancelled = push.cancel.is_cancelled();
     let given_up = cancelled || failure.as_ref().is_some_and(|e| e.verdict() == Verdict::Final);
     if given_up {
+        // The reader may be waiting to hand over a layer that nobody takes any more.
+        drop(incoming);
         crew.give_up();
         while transfers.next().await.is_some() {}
     }
@@ -111,6 +113,7 @@ impl Visit for Reader {
                 let job = Job {
                     member: member.name.clone(),
                     expected,
+                    known: None,
                     compression: compression(self.format, member.wrapper),
                     blob,
                     hash,

@@ -6,7 +6,6 @@ use super::inventory::Inventory;
 use super::ledger::Ledger;
 use super::{Error, Push, facts, locked, pass, reuse};
 use crate::event::Event;
-use crate::http::Patience;
 use crate::image::ImageConfig;
 use crate::source::{Image, Interrupt, SkipLayers, Streamed};
 
@@ -47,7 +46,7 @@ impl<'a> Sending<'a> {
         }
         let retry = self.push.registry.retry();
         let image = retry
-            .run(Patience::STEADY, "send the layers", async |_| {
+            .run(self.push.registry.patience(), "send the layers", async |_| {
                 for _ in 0..MAX_PASSES {
                     let (image, failure) = pass::run(self.push, self.image, &self.ledger).await?;
                     self.learn(&image).await?;

@@ -24,6 +24,8 @@ pub(super) struct Job {
     pub(super) member: String,
     /// What the config says that it is, where that is known.
     pub(super) expected: Option<DiffId>,
+    /// What the blob is, if it is one already and the image says so.
+    pub(super) known: Option<Packed>,
     /// How it is compressed in the registry.
     pub(super) compression: Compression,
     pub(super) blob: Blob,
@@ -53,7 +55,7 @@ pub(super) async fn transfer(
     reporter: &dyn Reporter,
     cancel: &CancellationToken,
 ) -> Result<Arrived, Error> {
-    let Job { member, expected, compression, mut blob, hash, _slot } = job;
+    let Job { member, expected, known, compression, mut blob, hash, _slot } = job;
     let layer = Layer { registry, member: &member, expected, reporter };
     let mut kept = Vec::new();
     let mut kept_bytes = 0;
@@ -68,7 +70,7 @@ pub(super) async fn transfer(
     let (hash, packed) = if is_small {
         layer.send_kept(kept, blob, hash).await?
     } else {
-        layer.stream(kept, blob, hash, cancel).await?
+        layer.stream(kept, blob, hash, known, cancel).await?
     };
     reporter.report(Event::LayerSent {
         diff_id: hash.diff_id,
@@ -113,6 +115,7 @@ impl Layer<'_> {
         kept: Vec<Chunk>,
         mut blob: Blob,
         hash: oneshot::Receiver<TarHash>,
+        known: Option<Packed>,
         cancel: &CancellationToken,
     ) -> Result<(TarHash, Packed), Error> {
         let upload = self.registry.begin_upload().await;
@@ -120,7 +123,12 @@ impl Layer<'_> {
         let meter = self.reporter.transfer(self.short_name(), None);
         let sent = async {
             let body = body(kept, &mut blob, &meter);
-            upload.send(Box::pin(body)).await.map_err(|error| self.upload_error(error))?;
+            let body = Box::pin(body);
+            let sent = match known {
+                Some(Packed { digest, size_bytes }) => upload.put(digest, size_bytes, body).await,
+                None => upload.send(body).await,
+            };
+            sent.map_err(|error| self.upload_error(error))?;
             let hash = self.measured(hash).await?;
             Ok((hash, blob.finish()?))
         };
@@ -135,6 +143,9 @@ impl Layer<'_> {
                 return Err(error);
             }
         };
+        if known.is_some() {
+            return Ok((hash, packed));
+        }
         let committed = upload.commit(packed.digest, packed.size_bytes).await;
         committed.map_err(|error| self.upload_error(error))?;
         Ok((hash, packed))

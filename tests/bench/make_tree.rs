@@ -3,9 +3,10 @@
 //! Each layer is a folder of files like those of a package: programs, text, and some that is
 //! compressed already; gzip makes about four tenths of it. It is the same on every machine.
 //! CHANGED is a text that makes the last layer another one.
+#![expect(clippy::indexing_slicing, reason = "a tool that cannot go on stops")]
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::Path;
 
 fn main() -> io::Result<()> {
@@ -65,7 +66,7 @@ fn program(
 ) -> io::Result<()> {
     // Runs of instructions that compilers write again and again.
     let idioms: Vec<Vec<u8>> = (0..1500)
-        .map(|_| (0..4 + random.below(20)).map(|_| random.next().to_le_bytes()[0]).collect())
+        .map(|_| (0..4 + random.below(20)).map(|_| random.next().to_le_bytes()[3]).collect())
         .collect();
     let mut out = Vec::with_capacity(1 << 16);
     let mut written = 0;
@@ -76,9 +77,10 @@ fn program(
                 for _ in 0..1000 {
                     // Some are far more frequent than others.
                     let which = random.below(1500).min(random.below(1500)).min(random.below(1500));
-                    out.extend_from_slice(&idioms[usize::try_from(which).unwrap_or(0)]);
+                    let idiom: &Vec<u8> = at(&idioms, which);
+                    out.extend_from_slice(idiom);
                     let operand = usize::try_from(random.below(4)).unwrap_or(0);
-                    out.extend_from_slice(&random.next().to_le_bytes()[..operand]);
+                    out.extend(random.next().to_le_bytes().into_iter().take(operand));
                 }
             }
             6 | 7 => {
@@ -93,7 +95,8 @@ fn program(
             _ => text(random, 6000, words, &mut out)?,
         }
         let most = usize::try_from(size - written).unwrap_or(usize::MAX).min(out.len());
-        to.write_all(&out[..most])?;
+        out.truncate(most);
+        to.write_all(&out)?;
         written += most as u64;
     }
     Ok(())
@@ -110,27 +113,35 @@ fn text(
     let mut past: Vec<String> = Vec::new();
     while (out.len() as u64) < size {
         if !past.is_empty() && random.below(6) == 0 {
-            out.push_str(&past[usize::try_from(random.below(past.len() as u64)).unwrap_or(0)]);
+            let again: &String = at(&past, random.below(past.len() as u64));
+            out.push_str(again);
             continue;
         }
         let mut sentence = String::new();
         for _ in 0..6 + random.below(9) {
             let which = random.below(3000).min(random.below(3000));
-            sentence.push_str(&words[usize::try_from(which).unwrap_or(0)]);
+            let word: &String = at(words, which);
+            sentence.push_str(word);
             sentence.push(' ');
         }
         sentence.push('\n');
         out.push_str(&sentence);
         past.push(sentence);
     }
-    to.write_all(&out.as_bytes()[..usize::try_from(size).unwrap_or(0)])
+    out.truncate(usize::try_from(size).unwrap_or(0));
+    to.write_all(out.as_bytes())
+}
+
+/// Returns the item at an index that is within the list.
+fn at<T>(list: &[T], index: u64) -> &T {
+    &list[usize::try_from(index).unwrap_or(0)]
 }
 
 fn noise(random: &mut Random, size: u64, to: &mut impl io::Write) -> io::Result<()> {
     for _ in 0..size / 8 {
         to.write_all(&random.next().to_le_bytes())?;
     }
-    to.write_all(&[0; 8][..usize::try_from(size % 8).unwrap_or(0)])
+    io::copy(&mut io::repeat(0).take(size % 8), to).map(|_| ())
 }
 
 /// A small generator of numbers that look random.
@@ -152,10 +163,7 @@ impl Random {
         (0..2 + self.below(4))
             .flat_map(|_| {
                 let (consonant, vowel) = (self.below(16), self.below(5));
-                [
-                    char::from(b"bcdfghklmnprstvz"[usize::try_from(consonant).unwrap_or(0)]),
-                    char::from(b"aeiou"[usize::try_from(vowel).unwrap_or(0)]),
-                ]
+                [char::from(*at(b"bcdfghklmnprstvz", consonant)), char::from(*at(b"aeiou", vowel))]
             })
             .collect()
     }

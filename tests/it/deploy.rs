@@ -258,7 +258,7 @@ async fn a_strategy_that_is_not_done_here_is_refused_before_anything_is_built() 
     );
     // There is no such image: to look for it would be another error.
     let image = ImageRequest {
-        origin: Origin::File("/nowhere".into()),
+        origin: Origin::File { path: "/nowhere".into(), nix: None },
         tags: Vec::new(),
         format: Format::new(ManifestFormat::Oci, Encoding::ZSTD).unwrap(),
         image_name: None,

@@ -11,11 +11,12 @@ use crate::support::{DockerRegistry, World};
 fn build(package: &str) -> PathBuf {
     let flake = concat!("path:", env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/image");
     let output = Command::new("nix")
-        .args(["build", "--no-link", "--print-out-paths", &format!("{flake}#{package}")])
+        .args(["build", "--no-link", "--json", &format!("{flake}#{package}")])
         .output()
         .expect("these tests need `nix` on PATH");
     assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().into()
+    let built: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    built[0]["outputs"]["out"].as_str().unwrap().into()
 }
 
 /// Pushes a package and reads it back.

@@ -9,6 +9,7 @@
 
 mod architecture;
 mod broken_images;
+mod crashes;
 mod deploy;
 mod faults;
 mod help;
@@ -16,6 +17,7 @@ mod interrupt;
 mod kinds;
 mod known_layers;
 mod nix;
+mod protocol;
 mod push;
 mod refusals;
 mod secrets;

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::stream::SECRETS;
 use crate::layer::PythonTar;
 
 /// How long an interpreter may take to say its version.
@@ -30,7 +31,11 @@ fn version_in_store_path(path: &str) -> Option<(u32, u32)> {
 /// Runs the interpreter for its version.
 fn ask(interpreter: &str) -> Result<(u32, u32), String> {
     let cannot = |error: std::io::Error| format!("`{interpreter}` does not run: {error}");
-    let mut child = Command::new(interpreter)
+    let mut command = Command::new(interpreter);
+    for name in SECRETS {
+        command.env_remove(name);
+    }
+    let mut child = command
         .arg("--version")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -264,7 +264,7 @@ fn a_tree_with_all_that_is_awkward_gives_the_scripts_layer() {
         (b".hidden", file(1024)),
         (b"line\nfeed", file(3)),
         (b"back\\slash", file(3)),
-        (&long, folder(vec![(&long, Item::Symlink(long.repeat(10)))])),
+        (&long, folder(vec![(&long, Item::Symlink([&long[..], b"/"].concat().repeat(10)))])),
         ("ünïcode→😀".as_bytes(), Item::Symlink("ziel-ü".into())),
         (b"bytes-\xff\xc3", Item::Symlink(b"\xfe".to_vec())),
         (b"\xed\xa0\x80\xf0\x9f", file(9)),

@@ -61,6 +61,14 @@ impl Archive {
         Self::of(vec![big, words, layer_tar("etc/greeting", text.as_bytes())])
     }
 
+    /// Makes an image of four big layers and a tiny one.
+    pub(crate) fn large(text: &str) -> Self {
+        let big = |seed| layer_tar(&format!("data/{seed}"), &noise(BIG_BYTES, seed));
+        let mut layers: Vec<_> = (1..=4).map(big).collect();
+        layers.push(layer_tar("etc/greeting", text.as_bytes()));
+        Self::of(layers)
+    }
+
     /// Makes an image of two small layers.
     pub(crate) fn small(text: &str) -> Self {
         let words = layer_tar("usr/share/words", "a word and another\n".repeat(500).as_bytes());
