@@ -6,6 +6,8 @@
 //! when its compressed bytes have gone out.
 
 mod encoding;
+mod go_path;
+mod go_tar;
 mod key;
 mod memo;
 mod pack;
@@ -13,6 +15,8 @@ mod python_tar;
 mod tar_header;
 
 pub use encoding::{Encoding, ParseEncodingError};
+pub use go_path::{go_clean_path, go_join_path};
+pub use go_tar::{GO_TAR_END_BYTES, GoEntry, GoEntryKind};
 pub use key::LayerKey;
 pub use memo::{Memo, Place};
 pub use pack::{Aborted, Blob, Budget, Chunk, PackError, Packed, Packing, TarHash, channel};

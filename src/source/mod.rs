@@ -21,10 +21,13 @@ mod inflate;
 mod interrupt;
 mod layout;
 mod links;
+#[cfg_attr(not(test), expect(dead_code, reason = "`Source` does not read them yet"))]
+mod nix2container;
 mod oci_layout;
 mod plan;
 mod read_ahead;
 mod selection;
+mod shown;
 mod stream;
 mod streamed;
 mod tar_members;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::vec;
 
 use super::super::Error;
-use super::tree::{Node, Tree, shown, with_path};
+use super::super::shown::{shown, with_path};
+use super::tree::{Node, Tree};
 use crate::image::{DiffId, Digest};
 use crate::layer::{PythonEntry, PythonEntryKind, PythonOwner, PythonTar, tar_padding_bytes};
 use crate::nix::StorePath;

@@ -8,6 +8,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::vec;
 
+use super::super::shown::with_path;
+
 /// A file, folder or link.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -67,16 +69,6 @@ impl Iterator for Tree {
         let path = self.next_path()?;
         Some(self.visit(path))
     }
-}
-
-/// Adds to an error which file it is about.
-pub(super) fn with_path(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("`{}`: {error}", shown(path)))
-}
-
-/// Returns a path from inside a store path as it can be shown: its names are foreign.
-pub(super) fn shown(path: &Path) -> String {
-    path.to_string_lossy().chars().flat_map(char::escape_debug).collect()
 }
 
 /// Compares names as Python compares strings: by code points. Bytes that are in no
