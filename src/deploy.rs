@@ -18,11 +18,12 @@ use crate::fly;
 use crate::fly::AppName;
 use crate::fly::config::AppConfig;
 use crate::image::{Reference, Tag};
-use crate::nix::{self, BuildOutput, Installable, Nix, StorePath};
-use crate::push::{self, Format, Platform, Pushed};
+use crate::layer::Memo;
+use crate::nix::{self, BuildOutput, Installable, Nix, PathInfo, StorePath};
+use crate::push::{self, Format, Platform, Push, Pushed, Reuse};
 use crate::registry::Registry;
 use crate::rollout::{self, Settings};
-use crate::source::{self, Source};
+use crate::source::{self, Indexed, Layout, Source, StoreObject};
 
 /// Why a run failed: as its part did.
 #[derive(Debug, thiserror::Error)]
@@ -74,8 +75,13 @@ impl Explain for Error {
 /// Where an image comes from.
 #[derive(Debug, Clone)]
 pub enum Origin {
-    /// It is there already; that takes no Nix.
-    File(PathBuf),
+    /// It is there already.
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// The nix that knows the store, if there is one.
+        nix: Option<Nix>,
+    },
     /// Nix builds it.
     Nix {
         /// The nix that does.
@@ -103,8 +109,14 @@ pub struct ImageRequest {
     pub origin: Origin,
     /// Tags that shall point to the image, besides that of its store path.
     pub tags: Vec<Tag>,
+    /// Which image is meant, where a file holds several.
+    pub image_name: Option<String>,
     /// How layers and manifest are written.
     pub format: Format,
+    /// What is believed to be in the registry already.
+    pub reuse: Reuse,
+    /// What this machine remembers of layers.
+    pub memo: Option<Arc<Memo>>,
 }
 
 /// An image on this machine, kept from Nix's garbage collector while this lives.
@@ -112,6 +124,7 @@ struct Built {
     source: Source,
     /// `nix-` and the hash of the store path: the same image always has the same tag.
     identity: Option<Tag>,
+    nix: Option<Nix>,
     _gc_root: Option<BuildOutput>,
 }
 
@@ -149,21 +162,55 @@ async fn push_built(
     cancel: &CancellationToken,
 ) -> Result<Pushed, Error> {
     let Destination { registry, previous, platform } = to;
-    let mut tags = request.tags.clone();
-    tags.extend(built.identity.clone().filter(|identity| !request.tags.contains(identity)));
+    let source = built.source.clone();
     let request = push::Request {
-        source: built.source.clone(),
-        tags,
+        identity: built.identity.clone(),
+        tags: request.tags.clone(),
         previous,
         format: request.format,
         platform,
+        reuse: request.reuse,
+        memo: request.memo.clone(),
     };
-    Ok(push::push(registry, &request, reporter, cancel).await?)
+    let push = Push { registry, request: &request, reporter, cancel };
+    let survey = push.survey().await?;
+    if let Some(pushed) = push.adopt(&survey).await? {
+        return Ok(pushed);
+    }
+    // Reading headers takes no cancellation: it is short.
+    let layout = tokio::task::spawn_blocking(move || source.layout());
+    let mut layout = layout.await.map_err(|_panic| Error::Interrupted)??;
+    if let (Layout::Indexed(image), Some(nix)) = (&mut layout, &built.nix) {
+        let identified = async {
+            identify(image, nix).await;
+            Ok(())
+        };
+        or_cancelled(cancel, identified).await?;
+    }
+    Ok(push.send(&layout, survey).await?)
+}
+
+/// Asks Nix what the store paths hold that layers are made of: it knows without reading them.
+/// Where it does not, those layers are read.
+async fn identify(image: &mut Indexed, nix: &Nix) {
+    let paths: Vec<_> = image.store_paths().cloned().collect();
+    if paths.is_empty() {
+        return;
+    }
+    match nix.path_info(&paths).await {
+        Ok(infos) => {
+            let object = |(path, PathInfo { nar_hash, nar_bytes, .. })| {
+                (path, StoreObject { nar_hash, nar_bytes })
+            };
+            image.identify(&infos.into_iter().map(object).collect());
+        }
+        Err(error) => tracing::debug!(%error, "the store does not tell what layers are made of"),
+    }
 }
 
 async fn build(request: &ImageRequest, reporter: &dyn Reporter) -> Result<Built, Error> {
     let (nix, output, arguments) = match &request.origin {
-        Origin::File(path) => return opened(path, None),
+        Origin::File { path, nix } => return opened(request, path, nix.clone(), None),
         Origin::Nix { nix, output, arguments } => (nix, output, arguments),
     };
     let installable = match output {
@@ -172,16 +219,24 @@ async fn build(request: &ImageRequest, reporter: &dyn Reporter) -> Result<Built,
     };
     let output = nix.build(&installable, arguments, reporter).await?;
     let path = output.path().to_owned();
-    opened(&path, Some(output))
+    opened(request, &path, Some(nix.clone()), Some(output))
 }
 
-fn opened(path: &Path, gc_root: Option<BuildOutput>) -> Result<Built, Error> {
+fn opened(
+    request: &ImageRequest,
+    path: &Path,
+    nix: Option<Nix>,
+    gc_root: Option<BuildOutput>,
+) -> Result<Built, Error> {
     // `./result` is a link into the store.
     let target = path.canonicalize().ok();
     let store_path = target.as_deref().unwrap_or(path).to_str();
     let store_path = store_path.and_then(|path| path.parse::<StorePath>().ok());
+    // One of several images in a file is not the store path's.
+    let store_path = store_path.filter(|_| request.image_name.is_none());
     let identity = store_path.and_then(|path| format!("nix-{}", path.hash()).parse().ok());
-    Ok(Built { source: Source::open(path)?, identity, _gc_root: gc_root })
+    let source = Source::open(path)?.image_named(request.image_name.clone());
+    Ok(Built { source, identity, nix, _gc_root: gc_root })
 }
 
 async fn or_cancelled<T>(

@@ -53,6 +53,21 @@ pub enum Event {
         /// The file.
         path: String,
     },
+    /// The registry has this very image already, under the tag of its store path: nothing is
+    /// read.
+    ImageFound {
+        /// The image by digest.
+        reference: Reference,
+    },
+    /// It is known which layers must be sent.
+    LayersMissing {
+        /// Layers in the image.
+        layers: usize,
+        /// Layers that the registry has not got.
+        missing: usize,
+        /// Bytes that are to be read for them, where that is known.
+        missing_bytes: Option<u64>,
+    },
     /// The registry has a layer already; it is not sent.
     LayerReused {
         /// Digest of the uncompressed tar.

@@ -11,6 +11,7 @@ use super::report::Progress;
 use crate::fly::AppName;
 use crate::image::{ManifestFormat, Reference, Tag};
 use crate::layer::Encoding;
+use crate::push::Reuse;
 use crate::sandbox::Fault;
 
 /// Take a Nix flake to Fly.io
@@ -139,9 +140,36 @@ pub(super) struct ImageArgs {
         help_heading = "Image"
     )]
     pub(super) manifest: ManifestArg,
+    /// Which image is meant, where a file holds several: its name, or its tag
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SNOWBIRD_IMAGE_NAME",
+        hide_env_values = true,
+        help_heading = "Image"
+    )]
+    pub(super) image_name: Option<String>,
+    /// Read the image even if the registry has one of its store path; its layers are still
+    /// sent only where they are missing
+    #[arg(long, help_heading = "Image")]
+    rebuild: bool,
+    /// Send every layer, whatever the registry has
+    #[arg(long, conflicts_with = "rebuild", help_heading = "Image")]
+    no_reuse: bool,
     /// A tag that shall point to the image, besides that of its store path; may be repeated
     #[arg(long = "tag", value_name = "TAG", help_heading = "Image")]
     pub(super) tags: Vec<Tag>,
+}
+
+impl ImageArgs {
+    /// Decides what is believed to be in the registry already.
+    pub(super) fn reuse(&self) -> Reuse {
+        match self {
+            Self { no_reuse: true, .. } => Reuse::Nothing,
+            Self { rebuild: true, .. } => Reuse::Layers,
+            _ => Reuse::Images,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

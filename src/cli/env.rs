@@ -28,6 +28,15 @@ impl Env {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
+    /// Returns the folder for what may be lost, by the XDG base directory specification.
+    ///
+    /// <https://specifications.freedesktop.org/basedir-spec/latest/>
+    pub(super) fn cache_folder(&self) -> Option<PathBuf> {
+        let absolute = |name| self.os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+        Some(cache?.join("snowbird"))
+    }
+
     /// Returns the first of `names` that is present and its value, even an empty one.
     ///
     /// flyctl looks so for its token: an empty `FLY_ACCESS_TOKEN` hides `FLY_API_TOKEN`.

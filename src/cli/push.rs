@@ -12,7 +12,7 @@ use super::exit::Failure;
 use crate::deploy::{Destination, ImageRequest, Origin, Output, build_and_push};
 use crate::fly::{REGISTRY_USER, Token};
 use crate::image::{ManifestFormat, Reference, RegistryHost, Repository};
-use crate::layer::Encoding;
+use crate::layer::{Encoding, Memo};
 use crate::nix::{Nix, Target};
 use crate::push::{Format, Platform};
 use crate::registry::{Credentials, Registry, Transport};
@@ -77,11 +77,18 @@ pub(super) fn image_request(context: &Context, args: &ImageArgs) -> Result<Image
         Failure::config(&error.to_string()).hint("leave out `--manifest docker`, or use gzip")
     })?;
     let origin = match Target::parse(args.installable.as_deref()) {
-        Target::Path(path) => Origin::File(path),
+        Target::Path(path) => Origin::File { path, nix: Nix::find(context.env.os("PATH")).ok() },
         Target::Installable(installable) => by_nix(context, args, Output::Named(installable))?,
         Target::Flake(flake) => by_nix(context, args, Output::ContainerOf(flake))?,
     };
-    Ok(ImageRequest { origin, tags: args.tags.clone(), format })
+    Ok(ImageRequest {
+        origin,
+        tags: args.tags.clone(),
+        image_name: args.image_name.clone(),
+        format,
+        reuse: args.reuse(),
+        memo: context.env.cache_folder().map(|folder| Arc::new(Memo::open(&folder))),
+    })
 }
 
 fn by_nix(context: &Context, args: &ImageArgs, output: Output) -> Result<Origin, Failure> {

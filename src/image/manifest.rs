@@ -100,6 +100,13 @@ impl Manifest {
         }
     }
 
+    /// Returns the format that it is in.
+    pub fn format(&self) -> Option<ManifestFormat> {
+        [ManifestFormat::Oci, ManifestFormat::Docker]
+            .into_iter()
+            .find(|format| format.manifest_type() == self.media_type)
+    }
+
     /// Returns the media type that the manifest is sent under.
     pub fn media_type(&self) -> &MediaType {
         &self.media_type

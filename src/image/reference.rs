@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Digest, ParseDigestError};
 
@@ -30,8 +30,8 @@ pub enum ParseReferenceError {
 
 /// The host of a registry, with its port when it has one: `registry.fly.io`,
 /// `127.0.0.1:5000`, `[::1]:5000`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct RegistryHost(String);
 
 impl RegistryHost {
@@ -63,6 +63,14 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
     }
 }
 
+impl TryFrom<String> for RegistryHost {
+    type Error = ParseReferenceError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
 impl FromStr for RegistryHost {
     type Err = ParseReferenceError;
 
@@ -91,8 +99,8 @@ impl FromStr for RegistryHost {
 /// The name of a repository within its registry.
 ///
 /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests>
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Repository(String);
 
 impl Repository {
@@ -105,6 +113,14 @@ impl Repository {
 impl fmt::Display for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Repository {
+    type Error = ParseReferenceError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 

@@ -70,6 +70,7 @@ pub struct Packing {
 enum Piece {
     Ready(Bytes),
     Block(oneshot::Receiver<io::Result<Vec<u8>>>, OwnedSemaphorePermit),
+    Taken(Bytes, OwnedSemaphorePermit),
     /// The tar was read to its end. Without it, the pipeline broke off.
     End,
 }
@@ -154,6 +155,81 @@ impl Packing {
     }
 }
 
+impl Packing {
+    /// Feeds the pipeline with `content`, a blob that is compressed already, as it is.
+    /// `unpack` gets a reader of it, and reads it to the end to hash the tar in it.
+    ///
+    /// This blocks, as [`Packing::pack`] does. The encoding plays no part.
+    ///
+    /// # Errors
+    ///
+    /// Fails when `content` cannot be read, `unpack` fails, or nobody wants the blob any more.
+    pub fn pass(
+        self,
+        content: &mut dyn Read,
+        runtime: &Handle,
+        unpack: impl FnOnce(&mut dyn Read) -> io::Result<TarHash>,
+    ) -> Result<TarHash, PackError> {
+        let Self { budget, sender, .. } = self;
+        let mut tee = Tee { content, budget, runtime, sender, block: None, unwanted: false };
+        let hash = unpack(&mut tee).and_then(|hash| {
+            // A decoder may know its end before the file's.
+            io::copy(&mut tee, &mut io::sink()).map(|_| hash)
+        });
+        match hash {
+            _ if tee.unwanted => Err(PackError::Unwanted),
+            Err(error) => Err(PackError::Read(error)),
+            Ok(hash) => {
+                tee.flush()?;
+                tee.sender.send(Piece::End).map_err(|_closed| PackError::Unwanted)?;
+                Ok(hash)
+            }
+        }
+    }
+}
+
+/// Reads a blob, and hands on what was read.
+struct Tee<'a> {
+    content: &'a mut dyn Read,
+    budget: Budget,
+    runtime: &'a Handle,
+    sender: mpsc::UnboundedSender<Piece>,
+    block: Option<(Vec<u8>, OwnedSemaphorePermit)>,
+    unwanted: bool,
+}
+
+impl Tee<'_> {
+    fn flush(&mut self) -> Result<(), PackError> {
+        let Some((block, permit)) = self.block.take() else { return Ok(()) };
+        let piece = Piece::Taken(block.into(), permit);
+        self.sender.send(piece).map_err(|_closed| PackError::Unwanted)
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Result<(), PackError> {
+        let (mut block, permit) = match self.block.take() {
+            Some(begun) => begun,
+            None => (Vec::with_capacity(BLOCK_BYTES), self.budget.take(self.runtime)?),
+        };
+        block.extend_from_slice(bytes);
+        let full = block.len() >= BLOCK_BYTES;
+        self.block = Some((block, permit));
+        if full { self.flush() } else { Ok(()) }
+    }
+}
+
+impl Read for Tee<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(BLOCK_BYTES / 4);
+        let buffer = buffer.get_mut(..most).unwrap_or_default();
+        let count = self.content.read(buffer)?;
+        self.keep(buffer.get(..count).unwrap_or_default()).map_err(|error| {
+            self.unwanted = true;
+            io::Error::other(error)
+        })?;
+        Ok(count)
+    }
+}
+
 /// The end of the pipeline that gives out the blob.
 #[derive(Debug)]
 pub struct Blob {
@@ -196,6 +272,7 @@ impl Blob {
             let (bytes, permit) = match self.receiver.recv().await {
                 Some(Piece::Ready(bytes)) if bytes.is_empty() => continue,
                 Some(Piece::Ready(bytes)) => (bytes, None),
+                Some(Piece::Taken(bytes, permit)) => (bytes, Some(permit)),
                 Some(Piece::Block(waiting, permit)) => match waiting.await {
                     Ok(Ok(compressed)) => (compressed.into(), Some(permit)),
                     Ok(Err(_)) | Err(_) => return Err(Aborted),
@@ -324,6 +401,38 @@ mod tests {
         drop(held);
         while blob.next().await.unwrap().is_some() {}
         assert_eq!(reading.await.unwrap().unwrap().uncompressed_bytes, 50 << 20);
+    }
+
+    #[tokio::test]
+    async fn a_blob_that_is_compressed_already_goes_through_as_it_is() {
+        for size in [0, 3_000_000] {
+            let tar = content(size);
+            let compressed = zstd::bulk::compress(&tar, 1).unwrap();
+            let (packing, mut blob) = channel(Encoding::GZIP, &Budget::for_threads(1));
+            let given = compressed.clone();
+            let reading = tokio::task::spawn_blocking(move || {
+                let unpack = |blob: &mut dyn Read| TarHash::of(&mut zstd::Decoder::new(blob)?);
+                packing.pass(&mut &*given, &Handle::current(), unpack)
+            });
+            let mut out = Vec::new();
+            while let Some(chunk) = blob.next().await.unwrap() {
+                out.extend_from_slice(&chunk.bytes);
+            }
+            assert!(out == compressed, "{size}");
+            assert_eq!(reading.await.unwrap().unwrap().diff_id, DiffId(Digest::of(&tar)));
+            assert_eq!(blob.finish().unwrap().digest, Digest::of(&compressed));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_blob_that_does_not_unpack_is_none() {
+        let (packing, mut blob) = channel(Encoding::ZSTD, &Budget::for_threads(1));
+        let reading = tokio::task::spawn_blocking(move || {
+            let unpack = |blob: &mut dyn Read| TarHash::of(&mut zstd::Decoder::new(blob)?);
+            packing.pass(&mut &b"no zstd at all"[..], &Handle::current(), unpack)
+        });
+        assert_eq!(blob.next().await.unwrap_err(), Aborted);
+        assert!(matches!(reading.await.unwrap(), Err(PackError::Read(_))));
     }
 
     #[tokio::test]

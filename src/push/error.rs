@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::rules::gigabytes;
 use crate::error::Explain;
 use crate::http::{Judge, Verdict};
 use crate::image::DiffId;
@@ -54,6 +55,17 @@ pub enum Error {
         /// The most.
         most: usize,
     },
+    /// The image is larger than a machine's root file system.
+    #[error(
+        "the image's layers are {:.1} GB before compression, but Fly's machines take no more than \
+         {:.0} GB", gigabytes(*bytes), gigabytes(*most)
+    )]
+    TooLarge {
+        /// Bytes of all layers before compression.
+        bytes: u64,
+        /// The most.
+        most: u64,
+    },
     /// The source gave other layers each time that it was read.
     #[error("the image changed while it was read")]
     Inconsistent,
@@ -96,6 +108,7 @@ impl Explain for Error {
             Self::LayerMismatch { .. } => "push.layer-mismatch",
             Self::WrongPlatform { .. } => "push.wrong-platform",
             Self::TooManyLayers { .. } => "push.too-many-layers",
+            Self::TooLarge { .. } => "push.too-large",
             Self::Inconsistent => "push.inconsistent",
             Self::Interrupted => "interrupted",
             Self::Source(_) | Self::Registry(_) | Self::Layer { .. } => {
@@ -113,6 +126,11 @@ impl Explain for Error {
             Self::WrongPlatform { .. } => Some(
                 "build the output of `x86_64-linux`: `.#packages.x86_64-linux.container`; on \
                  another platform that takes a remote builder"
+                    .into(),
+            ),
+            Self::TooLarge { .. } => Some(
+                "look for what it need not hold: `nix path-info --closure-size --human-readable \
+                 --recursive` lists it"
                     .into(),
             ),
             Self::TooManyLayers { .. } => Some("set `maxLayers = 100` in the image".into()),

@@ -9,10 +9,15 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 
 use crate::image::{Descriptor, DiffId, Digest, ImageConfig, Reference, Repository, Tag};
+use crate::layer::LayerKey;
 use crate::registry::{Error, Registry, StoredManifest};
 
 /// The largest config that is read.
 const MAX_CONFIG_BYTES: usize = 4 << 20;
+
+/// Where a manifest notes what a layer was made of, so that the next push knows it without
+/// making it again.
+pub(super) const LAYER_KEY: &str = "snowbird.layer-key";
 
 /// A layer that the registry has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,50 +26,80 @@ pub(super) struct KnownLayer {
     pub(super) descriptor: Descriptor,
     /// The repository that it is in.
     pub(super) repository: Repository,
+    /// Who says so.
+    pub(super) proof: Proof,
+}
+
+/// Who says that a repository has a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// A manifest in that repository, just read: the registry keeps what it lists.
+    Manifest,
+    /// This machine, which remembers it, or the image itself: it must be looked for.
+    Hearsay,
 }
 
 /// What the registry has.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Known {
+#[derive(Debug, Default)]
+pub struct Survey {
     /// Layers, by the digest of their tar.
     pub(super) layers: BTreeMap<DiffId, KnownLayer>,
+    /// Layers, by what they were made of.
+    pub(super) keys: BTreeMap<LayerKey, DiffId>,
     /// Configs in the repository that is pushed to.
-    pub(super) configs: Vec<Descriptor>,
+    pub(super) configs: Vec<Digest>,
     /// What the asked-for tags point to.
     pub(super) tagged: Vec<(Tag, Digest)>,
+    /// The image that the identity tag points to.
+    pub(super) identical: Option<Seen>,
 }
 
-/// Looks at each of `references`, all at once. An image that cannot be read is no reason
-/// to fail: then its layers are not known.
+/// An image that the registry has.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub(super) stored: StoredManifest,
+    pub(super) config: Option<ImageConfig>,
+}
+
+/// Looks at each of `references`, all at once; `identity` is the tag that stands for the very
+/// image that is pushed. An image that cannot be read is no reason to fail: then its layers
+/// are not known.
 ///
 /// # Errors
 ///
 /// Fails when the registry does not answer, or refuses the credentials.
-pub(super) async fn gather(registry: &Registry, references: &[Reference]) -> Result<Known, Error> {
-    let here: Vec<_> = references.iter().filter(|r| r.registry == *registry.host()).collect();
+pub(super) async fn gather(
+    registry: &Registry,
+    references: &[Reference],
+    identity: Option<&Tag>,
+) -> Result<Survey, Error> {
+    let mut here: Vec<_> = references.iter().filter(|r| r.registry == *registry.host()).collect();
+    // The image that runs is often the one that a tag points to.
+    here.sort_by_key(ToString::to_string);
+    here.dedup();
     if here.is_empty() {
         // Nothing to learn, but a wrong address or token is better known before any work.
         registry.contact().await?;
     }
     let seen = join_all(here.iter().map(|reference| look(registry, reference))).await;
-    let mut known = Known::default();
+    let mut survey = Survey::default();
     for (reference, seen) in here.into_iter().zip(seen) {
         match seen {
-            Ok(Some(seen)) => known.add(registry.repository(), reference, seen),
-            Ok(None) => {}
+            Ok(Some(seen)) => {
+                let own = reference.repository == *registry.repository();
+                if own && reference.digest.is_none() && reference.tag.as_ref() == identity {
+                    survey.identical = Some(seen.clone());
+                }
+                survey.add(registry.repository(), reference, seen);
+            }
+            // Who may write need not be allowed to read.
+            Ok(None) | Err(Error::Denied { .. }) => {}
             // Another repository may well be none of the user's business.
-            Err(Error::Denied { .. } | Error::Unauthorized { .. })
-                if reference.repository != *registry.repository() => {}
+            Err(Error::Unauthorized { .. }) if reference.repository != *registry.repository() => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(known)
-}
-
-/// An image that the registry has.
-struct Seen {
-    stored: StoredManifest,
-    config: Option<ImageConfig>,
+    Ok(survey)
 }
 
 async fn look(registry: &Registry, reference: &Reference) -> Result<Option<Seen>, Error> {
@@ -80,12 +115,15 @@ async fn look(registry: &Registry, reference: &Reference) -> Result<Option<Seen>
         Err(error) => return Err(error),
     };
     let digest = stored.manifest.config.digest;
-    let config = registry.small_blob(repository, digest, MAX_CONFIG_BYTES).await?;
+    let config = match registry.small_blob(repository, digest, MAX_CONFIG_BYTES).await {
+        Err(Error::NoRepository { .. } | Error::Status { .. }) => None,
+        config => config?,
+    };
     let config = config.and_then(|bytes| ImageConfig::parse(bytes).ok());
     Ok(Some(Seen { stored, config }))
 }
 
-impl Known {
+impl Survey {
     fn add(&mut self, own: &Repository, reference: &Reference, seen: Seen) {
         let Seen { stored: StoredManifest { manifest, digest }, config } = seen;
         if let (Some(tag), None) = (&reference.tag, &reference.digest) {
@@ -97,11 +135,29 @@ impl Known {
             return;
         }
         if reference.repository == *own {
-            self.configs.push(manifest.config);
+            self.configs.push(manifest.config.digest);
         }
         for (&diff_id, descriptor) in diff_ids.iter().zip(manifest.layers) {
-            let layer = KnownLayer { descriptor, repository: reference.repository.clone() };
-            self.layers.entry(diff_id).or_insert(layer);
+            if let Some(key) =
+                descriptor.annotations.get(LAYER_KEY).and_then(|key| key.parse().ok())
+            {
+                self.keys.insert(key, diff_id);
+            }
+            let repository = reference.repository.clone();
+            let layer = KnownLayer { descriptor, repository, proof: Proof::Manifest };
+            match self.layers.get(&diff_id) {
+                // A blob in the same repository need not be mounted.
+                Some(known) if known.repository == *own => {}
+                _ => drop(self.layers.insert(diff_id, layer)),
+            }
         }
     }
+}
+
+/// Returns the blob with a note of what it was made of.
+pub(super) fn annotated(mut blob: Descriptor, key: Option<&LayerKey>) -> Descriptor {
+    if let Some(key) = key {
+        blob.annotations.insert(LAYER_KEY.to_owned(), key.to_string());
+    }
+    blob
 }

@@ -1,16 +1,23 @@
 //! From an image to its digest in a registry.
 //!
 //! What the registry has is not read, compressed or sent again: the images that it holds
-//! already say which `diff_id` is which blob. The rest is sent while it is read, in as many
-//! passes over the source as it takes: one, as a rule; another for layers whose names did
-//! not tell whether they are new, and for those whose upload failed. The manifest goes
-//! last, so that no tag ever points to an image that is not whole.
+//! already say which `diff_id` is which blob, and some say what a layer was made of. The rest
+//! is sent while it is read: layer by layer where each can be opened by itself, otherwise in
+//! as many passes over the source as it takes. The manifest goes last, so that no tag ever
+//! points to an image that is not whole.
 
+mod crew;
 mod error;
 mod format;
+mod indexed;
+mod inventory;
 mod known;
 mod ledger;
+mod pack;
 mod pass;
+mod reuse;
+mod rules;
+mod streamed;
 mod transfer;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,39 +28,30 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::Error;
 pub use format::{Format, ZstdNeedsOci};
-use ledger::Ledger;
+pub use known::Survey;
+pub use rules::Platform;
+
+use inventory::{Inventory, Memory};
+use known::annotated;
+use rules::Facts;
 
 use crate::event::{Event, Reporter};
-use crate::http::Patience;
-use crate::image::{Descriptor, Digest, ImageConfig, Manifest, Reference, Tag};
-use crate::registry::{self, Mounted, Registry};
-use crate::source::{Image, Interrupt, SkipLayers, Source};
-
-/// The most layers that an image may have: container runtimes stop at 127.
-const MAX_LAYERS: usize = 127;
-
-/// How many passes may end well and still leave layers to be sent: one to learn what is
-/// new, one to send it, one for layers that could not be mounted.
-const MAX_PASSES: usize = 3;
+use crate::image::{
+    Descriptor, DiffId, Digest, ImageConfig, Manifest, ManifestFormat, Reference, Tag,
+};
+use crate::layer::{Memo, Place};
+use crate::registry::{self, Registry};
+use crate::source::Layout;
 
 /// How often the registry may turn out to have lost blobs that it listed.
 const MAX_REPAIRS: usize = 2;
 
-/// What images the other side can run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Platform {
-    /// Any: the registry is only a store.
-    Any,
-    /// Linux on x86-64 alone, as Fly's machines are.
-    LinuxAmd64,
-}
-
 /// What is to be pushed, and how.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Where the image comes from.
-    pub source: Source,
-    /// The tags that shall point to it. Without any it is stored by its digest alone.
+    /// The tag that stands for this very image: where the registry has it, the image is there.
+    pub identity: Option<Tag>,
+    /// Further tags that shall point to it. Without any tag it is stored by its digest alone.
     pub tags: Vec<Tag>,
     /// Images that may share layers with this one, such as the one that runs now. Those of
     /// other registries are passed over.
@@ -62,6 +60,21 @@ pub struct Request {
     pub format: Format,
     /// What the image must be made for.
     pub platform: Platform,
+    /// What is believed to be there already.
+    pub reuse: Reuse,
+    /// What this machine remembers of layers.
+    pub memo: Option<Arc<Memo>>,
+}
+
+/// What is believed to be there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// Whole images by their identity, and layers.
+    Images,
+    /// Layers, by their digests: the image is read, whatever its identity says.
+    Layers,
+    /// Nothing: everything is read and sent.
+    Nothing,
 }
 
 /// An image that is in the registry, whole.
@@ -71,83 +84,130 @@ pub struct Pushed {
     pub reference: Reference,
 }
 
-/// Pushes an image to the registry's repository.
+/// A push: what, where to, and who wants to know.
 ///
-/// # Errors
-///
-/// Fails when the source is no sound image, when the registry refuses or goes away, and
-/// with [`Error::Interrupted`] when `cancel` fires. Whatever happens, no tag points to an
-/// image that is not whole, open uploads are cancelled, and the same call may be made again.
+/// It has three steps: [`Push::survey`] learns what the registry has; [`Push::adopt`] ends
+/// the matter if the image is there; [`Push::send`] sends what is missing. Each may be made
+/// again.
 ///
 /// # Cancel safety
 ///
 /// Use `cancel`: a future that is dropped leaves open uploads to the registry.
-pub async fn push(
-    registry: &Registry,
-    request: &Request,
-    reporter: &Arc<dyn Reporter>,
-    cancel: &CancellationToken,
-) -> Result<Pushed, Error> {
-    let run = Run { registry, request, reporter, cancel, start: Instant::now() };
-    tokio::select! {
-        // The run looks at `cancel` itself where something must be put right; elsewhere
-        // it may simply end.
-        result = run.push() => result,
-        () = cancelled_and_tidied(cancel) => Err(Error::Interrupted),
-    }
+#[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "a reporter has nothing to show")]
+pub struct Push<'a> {
+    /// The registry, and the repository in it.
+    pub registry: &'a Registry,
+    /// What is pushed, and how.
+    pub request: &'a Request,
+    /// Who is told.
+    pub reporter: &'a Arc<dyn Reporter>,
+    /// Ends the push.
+    pub cancel: &'a CancellationToken,
 }
 
-/// How long the run gets to cancel its uploads.
+/// How long a push gets to cancel its uploads.
 const TIDY_TIME: Duration = Duration::from_millis(1500);
 
-async fn cancelled_and_tidied(cancel: &CancellationToken) {
-    cancel.cancelled().await;
-    tokio::time::sleep(TIDY_TIME).await;
-}
+impl Push<'_> {
+    /// Learns what the registry has: two requests for each image that may share layers.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the registry does not answer or refuses, and with [`Error::Interrupted`]
+    /// when `cancel` fires.
+    pub async fn survey(&self) -> Result<Survey, Error> {
+        let own = self.own();
+        let tags = self.tags().map(|tag| own.with_tag(tag.clone()));
+        let references: Vec<_> = match self.request.reuse {
+            Reuse::Nothing => Vec::new(),
+            _ => tags.chain(self.request.previous.iter().cloned()).collect(),
+        };
+        let identity = self.request.identity.as_ref();
+        self.or_cancelled(known::gather(self.registry, &references, identity)).await
+    }
 
-struct Run<'a> {
-    registry: &'a Registry,
-    request: &'a Request,
-    reporter: &'a Arc<dyn Reporter>,
-    cancel: &'a CancellationToken,
-    start: Instant,
-}
-
-impl Run<'_> {
-    async fn push(&self) -> Result<Pushed, Error> {
-        let Request { source, tags, .. } = self.request;
-        self.reporter.report(Event::ImageOpened {
-            kind: source.kind(),
-            path: source.path().display().to_string(),
-        });
-        let host = self.registry.host();
-        let own = Reference::new(host.clone(), self.registry.repository().clone());
-        let candidates = tags.iter().map(|tag| own.with_tag(tag.clone()));
-        let candidates: Vec<_> = candidates.chain(self.request.previous.iter().cloned()).collect();
-        let known = self.or_cancelled(known::gather(self.registry, &candidates)).await?;
-        let (tagged, mut configs) = (known.tagged, known.configs);
-        let ledger = Ledger::new(known.layers, self.request.format);
-        let ledger = Arc::new(Mutex::new(ledger));
-
-        if source.skips_for_free() {
-            let image = self.describe().await?;
-            self.check(&image)?;
-            locked(&ledger).learn(&image)?;
+    /// Takes the image that the identity tag points to, if there is one of the right kind,
+    /// and sees to the other tags. Nothing means that there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the registry does, when the image cannot run, and with
+    /// [`Error::Interrupted`] when `cancel` fires.
+    pub async fn adopt(&self, survey: &Survey) -> Result<Option<Pushed>, Error> {
+        let start = Instant::now();
+        let Some(seen) = survey.identical.as_ref().filter(|_| self.request.reuse == Reuse::Images)
+        else {
+            return Ok(None);
+        };
+        let (manifest, digest) = (&seen.stored.manifest, seen.stored.digest);
+        let Some(config) = &seen.config else { return Ok(None) };
+        if manifest.format() != Some(self.request.format.manifest())
+            || manifest.digest() != digest
+            || manifest.layers.len() != config.diff_ids().len()
+        {
+            return Ok(None);
         }
+        self.check(&facts(config, 0))?;
+        let reference = self.own().with_digest(digest);
+        self.reporter.report(Event::ImageFound { reference: reference.clone() });
+        match self.or_cancelled(self.store_manifest(manifest, &survey.tagged)).await {
+            // Then it is not whole after all.
+            Err(Error::Registry(registry::Error::BlobsUnknown { .. })) => return Ok(None),
+            stored => stored?,
+        }
+        let inventory = self.inventory(survey);
+        self.report(start, &reference, config.diff_ids(), &inventory, 0);
+        Ok(Some(Pushed { reference }))
+    }
+
+    /// Sends what the registry has not got of an image.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the source is no sound image, when the registry refuses or goes away, and
+    /// with [`Error::Interrupted`] when `cancel` fires. Whatever happens, no tag points to an
+    /// image that is not whole, open uploads are cancelled, and the same call may be made
+    /// again.
+    pub async fn send(&self, layout: &Layout, survey: Survey) -> Result<Pushed, Error> {
+        tokio::select! {
+            // It looks at `cancel` itself where something must be put right; elsewhere it may
+            // simply end.
+            result = self.send_missing(layout, survey) => result,
+            () = cancelled_and_tidied(self.cancel) => Err(Error::Interrupted),
+        }
+    }
+
+    async fn send_missing(&self, layout: &Layout, survey: Survey) -> Result<Pushed, Error> {
+        let start = Instant::now();
+        let mut work = match layout {
+            Layout::Indexed(image) => Work::Indexed(indexed::Sending::new(self, image, &survey)?),
+            Layout::Streamed(image) => {
+                Work::Streamed(streamed::Sending::new(self, image, self.inventory(&survey)))
+            }
+        };
+        let mut configs = survey.configs;
         for _ in 0..=MAX_REPAIRS {
-            let image = self.complete(&ledger).await?;
-            let config_bytes = self.store_config(&image.config, &mut configs).await?;
-            let manifest = self.manifest(&image, &ledger)?;
-            match self.or_cancelled(self.store_manifest(&manifest, &tagged)).await {
+            let config = match &mut work {
+                Work::Indexed(sending) => sending.complete().await?,
+                Work::Streamed(sending) => sending.complete().await?,
+            };
+            let config_bytes = self.store_config(&config, &mut configs).await?;
+            let manifest = self.manifest(&config, &mut work)?;
+            match self.or_cancelled(self.store_manifest(&manifest, &survey.tagged)).await {
                 Err(Error::Registry(registry::Error::BlobsUnknown { digests })) => {
                     tracing::warn!(?digests, "the registry lost blobs of an image that it holds");
-                    locked(&ledger).forget(&digests);
-                    configs.clear();
+                    work.inventory(|inventory| inventory.forget(&digests));
+                    configs.retain(|config| !digests.is_empty() && !digests.contains(config));
                 }
                 Err(error) => return Err(error),
                 Ok(()) => {
-                    let reference = own.with_digest(manifest.digest());
-                    self.report(&reference, &image, &locked(&ledger), config_bytes);
+                    let reference = self.own().with_digest(manifest.digest());
+                    self.remember(&config, &manifest, &work);
+                    work.inventory(|inventory| {
+                        let diff_ids = config.diff_ids();
+                        self.report(start, &reference, diff_ids, inventory, config_bytes);
+                    });
                     return Ok(Pushed { reference });
                 }
             }
@@ -155,17 +215,62 @@ impl Run<'_> {
         Err(registry::Error::BlobsUnknown { digests: Vec::new() }.into())
     }
 
-    fn report(&self, reference: &Reference, image: &Image, ledger: &Ledger, config_bytes: u64) {
-        ledger.reused(image).into_iter().for_each(|event| self.reporter.report(event));
-        let totals = ledger.totals(image);
+    fn own(&self) -> Reference {
+        Reference::new(self.registry.host().clone(), self.registry.repository().clone())
+    }
+
+    /// Returns all tags that shall point to the image.
+    fn tags(&self) -> impl Iterator<Item = &Tag> {
+        let Request { identity, tags, .. } = self.request;
+        tags.iter().chain(identity.as_ref().filter(|identity| !tags.contains(identity)))
+    }
+
+    fn inventory(&self, survey: &Survey) -> Inventory {
+        let memory = self.request.memo.clone().filter(|_| self.reuses_layers());
+        let memory = memory.map(|memo| Memory { memo, host: self.registry.host().clone() });
+        let own = self.registry.repository().clone();
+        Inventory::new(own, self.request.format, survey.layers.clone(), memory)
+    }
+
+    fn reuses_layers(&self) -> bool {
+        self.request.reuse != Reuse::Nothing
+    }
+
+    /// Notes on this machine what is in the registry now.
+    fn remember(&self, config: &ImageConfig, manifest: &Manifest, work: &Work<'_>) {
+        let Some(memo) = &self.request.memo else { return };
+        for (&diff_id, blob) in config.diff_ids().iter().zip(&manifest.layers) {
+            let place = Place {
+                host: self.registry.host().clone(),
+                repository: self.registry.repository().clone(),
+                blob: blob.clone(),
+            };
+            memo.remember_place(diff_id, place);
+        }
+        if let Work::Indexed(sending) = work {
+            sending.remember(memo);
+        }
+        memo.save();
+    }
+
+    fn report(
+        &self,
+        start: Instant,
+        reference: &Reference,
+        diff_ids: &[DiffId],
+        inventory: &Inventory,
+        config_bytes: u64,
+    ) {
+        inventory.reused(diff_ids).into_iter().for_each(|event| self.reporter.report(event));
+        let totals = inventory.totals(diff_ids);
         self.reporter.report(Event::Pushed {
             reference: reference.clone(),
-            tags: self.request.tags.iter().map(ToString::to_string).collect(),
-            layers: image.layers.len(),
-            reused: image.layers.len() - totals.sent,
+            tags: self.tags().map(ToString::to_string).collect(),
+            layers: diff_ids.len(),
+            reused: diff_ids.len() - totals.sent,
             sent: totals.sent,
             sent_bytes: totals.sent_bytes + config_bytes,
-            elapsed_ms: u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX),
+            elapsed_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
         });
     }
 
@@ -179,60 +284,10 @@ impl Run<'_> {
         }
     }
 
-    /// Reads what the archive says of its image, without its layers.
-    async fn describe(&self) -> Result<Image, Error> {
-        let source = self.request.source.clone();
-        let read = move || source.read(&Interrupt::default(), &mut SkipLayers);
-        Ok(tokio::task::spawn_blocking(read).await.map_err(|_panic| Error::Interrupted)??)
-    }
-
-    /// Sees to it that every layer is in the repository.
-    async fn complete(&self, ledger: &Arc<Mutex<Ledger>>) -> Result<Image, Error> {
-        let retry = self.registry.retry();
-        retry
-            .run(Patience::STEADY, "send the layers", async |_| {
-                for _ in 0..MAX_PASSES {
-                    let (image, failure) = pass::run(self, ledger).await?;
-                    self.check(&image)?;
-                    locked(ledger).learn(&image)?;
-                    self.mount(ledger, &image).await?;
-                    match failure {
-                        _ if locked(ledger).is_complete(&image) => return Ok(image),
-                        Some(failure) => return Err(failure),
-                        // Layers that were only hashed turned out to be new.
-                        None => {}
-                    }
-                }
-                Err(Error::Inconsistent)
-            })
-            .await
-    }
-
     /// Checks the rules of who will run the image.
-    fn check(&self, image: &Image) -> Result<(), Error> {
-        let (os, architecture) = (image.config.os(), image.config.architecture());
-        if self.request.platform == Platform::LinuxAmd64 && (os, architecture) != ("linux", "amd64")
-        {
-            return Err(Error::WrongPlatform { found: format!("{os}/{architecture}") });
-        }
-        if image.layers.len() > MAX_LAYERS {
-            return Err(Error::TooManyLayers { layers: image.layers.len(), most: MAX_LAYERS });
-        }
-        Ok(())
-    }
-
-    /// Takes layers that other repositories of the registry have.
-    async fn mount(&self, ledger: &Mutex<Ledger>, image: &Image) -> Result<(), Error> {
-        let mountable = locked(ledger).mountable(image, self.registry.repository());
-        for (diff_id, digest, from) in mountable {
-            match self.or_cancelled(self.registry.mount(digest, &from)).await? {
-                Mounted::Yes => locked(ledger).mounted(diff_id),
-                Mounted::NoBut(upload) => {
-                    upload.cancel().await;
-                    locked(ledger).unknown(diff_id);
-                }
-                Mounted::No => locked(ledger).unknown(diff_id),
-            }
+    fn check(&self, facts: &Facts<'_>) -> Result<(), Error> {
+        if let Some(message) = self.request.platform.check(*facts)? {
+            self.reporter.report(Event::Warning { code: "push.nearly-too-large", message });
         }
         Ok(())
     }
@@ -241,28 +296,32 @@ impl Run<'_> {
     async fn store_config(
         &self,
         config: &ImageConfig,
-        there: &mut Vec<Descriptor>,
+        there: &mut Vec<Digest>,
     ) -> Result<u64, Error> {
-        let (digest, size) = (config.digest(), config.bytes().len() as u64);
-        if there.iter().any(|there| there.digest == digest) {
+        let digest = config.digest();
+        if there.contains(&digest) {
             return Ok(0);
         }
-        let format = self.request.format.manifest();
-        there.push(Descriptor::of(format.config_type(), config.bytes()));
-        self.or_cancelled(async {
-            if self.registry.has_blob(digest, size).await? {
-                return Ok(0);
-            }
-            self.registry.put_blob(&Bytes::copy_from_slice(config.bytes()), digest).await?;
-            Ok(size)
-        })
-        .await
+        // It is small, and hardly ever there: to ask would cost as much as to send it.
+        let bytes = Bytes::copy_from_slice(config.bytes());
+        self.or_cancelled(self.registry.put_blob(&bytes, digest)).await?;
+        there.push(digest);
+        Ok(bytes.len() as u64)
     }
 
-    fn manifest(&self, image: &Image, ledger: &Mutex<Ledger>) -> Result<Manifest, Error> {
+    fn manifest(&self, config: &ImageConfig, work: &mut Work<'_>) -> Result<Manifest, Error> {
         let format = self.request.format.manifest();
-        let config = Descriptor::of(format.config_type(), image.config.bytes());
-        let layers = locked(ledger).descriptors(image).ok_or(Error::Interrupted)?;
+        let mut layers = work
+            .inventory(|inventory| inventory.descriptors(config.diff_ids()))
+            .ok_or(Error::Interrupted)?;
+        // Docker's manifests have no annotations.
+        if format == ManifestFormat::Oci
+            && let Work::Indexed(sending) = work
+        {
+            let keys = sending.keys();
+            layers = layers.into_iter().zip(keys).map(|(blob, key)| annotated(blob, key)).collect();
+        }
+        let config = Descriptor::of(format.config_type(), config.bytes());
         Ok(Manifest::new(format, config, layers))
     }
 
@@ -272,11 +331,10 @@ impl Run<'_> {
         tagged: &[(Tag, Digest)],
     ) -> Result<(), registry::Error> {
         let digest = manifest.digest();
-        let tags = &self.request.tags;
-        if tags.is_empty() {
+        if self.tags().next().is_none() {
             return self.registry.put_manifest(manifest, None).await;
         }
-        for tag in tags {
+        for tag in self.tags() {
             if !tagged.contains(&(tag.clone(), digest)) {
                 self.registry.put_manifest(manifest, Some(tag)).await?;
             }
@@ -285,7 +343,36 @@ impl Run<'_> {
     }
 }
 
+/// The image on its way, by the way in which it can be read.
+enum Work<'a> {
+    Indexed(indexed::Sending<'a>),
+    Streamed(streamed::Sending<'a>),
+}
+
+impl Work<'_> {
+    fn inventory<T>(&mut self, work: impl FnOnce(&mut Inventory) -> T) -> T {
+        match self {
+            Self::Indexed(sending) => work(sending.inventory()),
+            Self::Streamed(sending) => work(locked(sending.ledger()).inventory()),
+        }
+    }
+}
+
+fn facts(config: &ImageConfig, uncompressed_bytes: u64) -> Facts<'_> {
+    Facts {
+        os: config.os(),
+        architecture: config.architecture(),
+        layers: config.diff_ids().len(),
+        uncompressed_bytes,
+    }
+}
+
+async fn cancelled_and_tidied(cancel: &CancellationToken) {
+    cancel.cancelled().await;
+    tokio::time::sleep(TIDY_TIME).await;
+}
+
 /// A ledger is whole between any two of its methods, whoever panicked.
-fn locked(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+fn locked<T>(ledger: &Mutex<T>) -> MutexGuard<'_, T> {
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }

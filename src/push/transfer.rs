@@ -6,14 +6,14 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Error;
-use crate::event::{Meter, Reporter};
+use crate::event::{Event, Meter, Reporter};
 use crate::http::{Judge as _, Verdict};
-use crate::image::DiffId;
+use crate::image::{Compression, DiffId};
 use crate::layer::{Blob, Chunk, Packed, TarHash};
 use crate::registry::{self, BodyEnd, Registry};
 
-/// A blob up to this size is kept until its digest is known, so that it can be looked for
-/// first, and sent in one request that can be repeated.
+/// A blob up to this size is kept until its digest is known, so that it can be sent in one
+/// request that can be repeated.
 const SMALL_BYTES: usize = 1 << 20;
 
 /// The most blocks that are kept for that: they use up the budget that reading needs.
@@ -24,6 +24,10 @@ pub(super) struct Job {
     pub(super) member: String,
     /// What the config says that it is, where that is known.
     pub(super) expected: Option<DiffId>,
+    /// What the blob is, if it is one already and the image says so.
+    pub(super) known: Option<Packed>,
+    /// How it is compressed in the registry.
+    pub(super) compression: Compression,
     pub(super) blob: Blob,
     /// What it was found to be, once it was read to its end.
     pub(super) hash: oneshot::Receiver<TarHash>,
@@ -31,12 +35,12 @@ pub(super) struct Job {
     pub(super) _slot: OwnedSemaphorePermit,
 }
 
-/// How a layer got into the repository.
+/// A layer that has got into the repository.
 pub(super) struct Arrived {
     pub(super) member: String,
     pub(super) hash: TarHash,
     pub(super) packed: Packed,
-    pub(super) sent: bool,
+    pub(super) compression: Compression,
 }
 
 /// Brings the layer of `job` into the repository.
@@ -51,7 +55,7 @@ pub(super) async fn transfer(
     reporter: &dyn Reporter,
     cancel: &CancellationToken,
 ) -> Result<Arrived, Error> {
-    let Job { member, expected, mut blob, hash, _slot } = job;
+    let Job { member, expected, known, compression, mut blob, hash, _slot } = job;
     let layer = Layer { registry, member: &member, expected, reporter };
     let mut kept = Vec::new();
     let mut kept_bytes = 0;
@@ -63,13 +67,18 @@ pub(super) async fn transfer(
             break false;
         }
     };
-    let (hash, packed, sent) = if is_small {
+    let (hash, packed) = if is_small {
         layer.send_kept(kept, blob, hash).await?
     } else {
-        let (hash, packed) = layer.stream(kept, blob, hash, cancel).await?;
-        (hash, packed, true)
+        layer.stream(kept, blob, hash, known, cancel).await?
     };
-    Ok(Arrived { member, hash, packed, sent })
+    reporter.report(Event::LayerSent {
+        diff_id: hash.diff_id,
+        digest: packed.digest,
+        size_bytes: packed.size_bytes,
+        uncompressed_bytes: hash.uncompressed_bytes,
+    });
+    Ok(Arrived { member, hash, packed, compression })
 }
 
 struct Layer<'a> {
@@ -80,28 +89,24 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    /// Sends a blob whose bytes are all at hand, unless the repository has it.
+    /// Sends a blob whose bytes are all at hand.
     async fn send_kept(
         &self,
         kept: Vec<Chunk>,
         blob: Blob,
         hash: oneshot::Receiver<TarHash>,
-    ) -> Result<(TarHash, Packed, bool), Error> {
+    ) -> Result<(TarHash, Packed), Error> {
         let hash = self.measured(hash).await?;
         let packed = blob.finish()?;
-        let there = self.registry.has_blob(packed.digest, packed.size_bytes).await;
-        if there.map_err(|error| self.error(error))? {
-            return Ok((hash, packed, false));
-        }
         let mut bytes = BytesMut::new();
-        for chunk in &kept {
+        for chunk in kept {
             bytes.extend_from_slice(&chunk.bytes);
         }
         let meter = self.reporter.transfer(&packed.digest.short(), Some(packed.size_bytes));
         let stored = self.registry.put_blob(&bytes.freeze(), packed.digest).await;
         stored.map_err(|error| self.error(error))?;
         meter.add(packed.size_bytes);
-        Ok((hash, packed, true))
+        Ok((hash, packed))
     }
 
     /// Sends a blob while it is made.
@@ -110,6 +115,7 @@ impl Layer<'_> {
         kept: Vec<Chunk>,
         mut blob: Blob,
         hash: oneshot::Receiver<TarHash>,
+        known: Option<Packed>,
         cancel: &CancellationToken,
     ) -> Result<(TarHash, Packed), Error> {
         let upload = self.registry.begin_upload().await;
@@ -117,7 +123,12 @@ impl Layer<'_> {
         let meter = self.reporter.transfer(self.short_name(), None);
         let sent = async {
             let body = body(kept, &mut blob, &meter);
-            upload.send(Box::pin(body)).await.map_err(|error| self.upload_error(error))?;
+            let body = Box::pin(body);
+            let sent = match known {
+                Some(Packed { digest, size_bytes }) => upload.put(digest, size_bytes, body).await,
+                None => upload.send(body).await,
+            };
+            sent.map_err(|error| self.upload_error(error))?;
             let hash = self.measured(hash).await?;
             Ok((hash, blob.finish()?))
         };
@@ -132,6 +143,9 @@ impl Layer<'_> {
                 return Err(error);
             }
         };
+        if known.is_some() {
+            return Ok((hash, packed));
+        }
         let committed = upload.commit(packed.digest, packed.size_bytes).await;
         committed.map_err(|error| self.upload_error(error))?;
         Ok((hash, packed))

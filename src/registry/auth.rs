@@ -24,6 +24,15 @@ const TOKEN_TIME: Duration = Duration::from_secs(20);
 /// How long a token lives that does not say so.
 const DEFAULT_LIFE: Duration = Duration::from_secs(60);
 
+/// The longest life of a token that is believed.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The most scopes that a registry may add to those that are asked for by themselves.
+const MAX_SCOPES: usize = 32;
+
+/// How many uploads in turn may be refused for their credentials.
+const MAX_REFUSED_BODIES: usize = 2;
+
 /// A user name and its password or token.
 #[derive(Debug, Clone)]
 pub struct Credentials {
@@ -41,7 +50,7 @@ pub(super) struct Auth {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     /// What tokens are asked for.
     scopes: Vec<String>,
@@ -50,6 +59,9 @@ struct State {
     renew_at: Option<Instant>,
     /// The registry has accepted the credentials before.
     accepted: bool,
+    /// How many uploads in turn were refused, and when the last one was.
+    refused_bodies: usize,
+    refused_at: Option<Instant>,
 }
 
 /// Where tokens come from.
@@ -71,7 +83,7 @@ impl Auth {
     /// Keeps `credentials` for a push to `repository`.
     pub(super) fn new(credentials: Option<Credentials>, repository: &Repository) -> Self {
         let scopes = vec![format!("repository:{repository}:pull,push")];
-        let state = State { scopes, header: None, bearer: None, renew_at: None, accepted: false };
+        let state = State { scopes, ..State::default() };
         Self { credentials, state: Mutex::new(state) }
     }
 
@@ -105,6 +117,24 @@ impl Auth {
         self.state.lock().await.accepted = true;
     }
 
+    /// Notes that an upload was accepted.
+    pub(super) async fn body_accepted(&self) {
+        self.state.lock().await.refused_bodies = 0;
+    }
+
+    /// Notes that an upload that began at `begun` was refused. Returns whether another one
+    /// may do better: not if several were refused in turn, each with what the refusal
+    /// before had led to.
+    pub(super) async fn body_refused(&self, begun: Instant) -> bool {
+        let mut state = self.state.lock().await;
+        // Uploads that were on their way at the same time are refused together.
+        if state.refused_at.is_none_or(|at| begun > at) {
+            state.refused_bodies += 1;
+            state.refused_at = Some(Instant::now());
+        }
+        state.refused_bodies <= MAX_REFUSED_BODIES
+    }
+
     /// Takes in a 401. Returns whether it is worth trying again: with another header than
     /// `rejected`, or with one that was good before, as a registry's own troubles can have
     /// it that it knows nobody for a moment.
@@ -131,6 +161,7 @@ impl Auth {
                 Ok(new || state.accepted)
             }
             Some(Challenge::Bearer(bearer)) => {
+                state.add_scopes(bearer.scope.as_deref().unwrap_or_default());
                 self.fetch(&mut state, &bearer, client).await?;
                 state.bearer = Some(bearer);
                 Ok(true)
@@ -150,11 +181,11 @@ impl Auth {
         struct Answer {
             token: Option<String>,
             access_token: Option<String>,
-            expires_in: Option<u64>,
+            expires_in: Option<serde_json::Value>,
         }
         let what = format!("get a token from `{}`", bearer.realm.host_str().unwrap_or_default());
         let http_error = |source: http::Error| Error::Http { what: what.clone(), source };
-        let protocol = |problem: String| Error::Protocol { what: what.clone(), problem };
+        let no_token = |problem: &str| Error::passing(&what, problem);
 
         let mut url = bearer.realm.clone();
         {
@@ -163,10 +194,6 @@ impl Auth {
                 query.append_pair("service", service);
             }
             for scope in &state.scopes {
-                query.append_pair("scope", scope);
-            }
-            if let Some(scope) = bearer.scope.as_ref().filter(|scope| !state.scopes.contains(scope))
-            {
                 query.append_pair("scope", scope);
             }
         }
@@ -191,19 +218,32 @@ impl Auth {
         }
         // The answer is a secret: its text is never part of an error.
         let Ok(answer) = serde_json::from_slice::<Answer>(&body) else {
-            return Err(protocol("the answer is no token".to_owned()));
+            return Err(no_token("the answer is no token"));
         };
         let token = answer.token.or(answer.access_token).filter(|token| !token.is_empty());
         let Some(token) = token else {
-            return Err(protocol("the answer holds no token".to_owned()));
+            return Err(no_token("the answer holds no token"));
         };
         let Ok(header) = authorization("Bearer", &token) else {
-            return Err(protocol("the token cannot be sent in a header".to_owned()));
+            return Err(no_token("the token cannot be sent in a header"));
         };
-        let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs);
+        let life = answer.expires_in.and_then(|life| life.as_u64());
+        let life = life.map_or(DEFAULT_LIFE, Duration::from_secs).min(LONGEST_LIFE);
         state.header = Some(header);
+        // Early enough for an upload that begins just before.
         state.renew_at = Some(Instant::now() + life.mul_f64(0.8));
         Ok(())
+    }
+}
+
+impl State {
+    /// Asks for what the registry names in a challenge too, from the next token on.
+    fn add_scopes(&mut self, named: &str) {
+        for scope in named.split(' ').filter(|scope| !scope.is_empty()) {
+            if self.scopes.len() < MAX_SCOPES && !self.scopes.iter().any(|known| known == scope) {
+                self.scopes.push(scope.to_owned());
+            }
+        }
     }
 }
 
@@ -242,10 +282,8 @@ fn choose(headers: &HeaderMap, registry: &Url) -> Result<Option<Challenge>, Erro
 fn check_realm(realm: &Url, registry: &Url) -> Result<(), Error> {
     let refuse = |why: &str| {
         let host = realm.host_str().unwrap_or_default();
-        Err(Error::Protocol {
-            what: "log in".to_owned(),
-            problem: format!("the registry sends its users to `{host}` for a token, {why}"),
-        })
+        let problem = format!("the registry sends its users to `{host}` for a token, {why}");
+        Err(Error::protocol("log in", &problem))
     };
     if realm.scheme() != "https" && registry.scheme() == "https" {
         return refuse("without TLS");
@@ -259,7 +297,8 @@ fn check_realm(realm: &Url, registry: &Url) -> Result<(), Error> {
 /// Returns whether the host of `url` is an address that only this network knows.
 pub(super) fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
-    match host.trim_start_matches('[').trim_end_matches(']').parse() {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse();
+    match address.map(|address: IpAddr| address.to_canonical()) {
         Ok(IpAddr::V4(address)) => {
             address.is_loopback()
                 || address.is_private()
@@ -315,6 +354,7 @@ mod tests {
             ("https://10.1.2.3/t", "https://r.io", false),
             ("https://169.254.169.254/t", "https://r.io", false),
             ("https://[::1]/t", "https://r.io", false),
+            ("https://[::ffff:10.1.2.3]/t", "https://r.io", false),
             ("http://127.0.0.1:5001/t", "http://127.0.0.1:5000", true),
         ] {
             let header = format!(r#"Bearer realm="{realm}""#);

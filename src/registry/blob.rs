@@ -1,13 +1,15 @@
 //! Blobs that the registry has already, or can take from next door.
 
+use std::time::SystemTime;
+
 use reqwest::header::CONTENT_LENGTH;
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 
 use super::Error;
 use super::client::{Ask, Registry};
 use super::location::Location;
 use super::upload::Upload;
-use crate::http::{self, read_capped};
+use crate::http::{self, Patience, Verdict, read_capped, status_verdict};
 use crate::image::{Digest, Repository};
 
 /// What came of the attempt to mount a blob.
@@ -44,7 +46,11 @@ impl Registry {
     ) -> Result<bool, Error> {
         let url = self.url(self.repository(), &format!("blobs/{digest}"));
         let ask = Ask::new(Method::HEAD, url, self.repository(), what);
-        let response = self.ask(ask.clone()).await?;
+        let response = match self.ask(ask.clone()).await {
+            // It is sent somewhere else, where nobody should go.
+            Err(Error::Protocol { .. }) => return Ok(false),
+            answer => answer?,
+        };
         match response.status() {
             status if status.is_success() => {
                 // Without a length there is nothing to compare.
@@ -52,9 +58,7 @@ impl Registry {
                 let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
                 Ok(length.is_none_or(|length: u64| length == size_bytes))
             }
-            status if status.is_server_error() || status.as_u16() == 429 => {
-                Err(self.refusal(response, &ask).await)
-            }
+            status if may_pass(status, &response) => Err(self.refusal(response, &ask).await),
             _ => Ok(false),
         }
     }
@@ -86,8 +90,7 @@ impl Registry {
                 if Digest::of(&bytes) == digest {
                     return Ok(Some(bytes));
                 }
-                let problem = "the answer has another digest".to_owned();
-                Err(Error::Protocol { what: what.clone(), problem })
+                Err(Error::passing(&what, "the answer has another digest"))
             })
             .await
     }
@@ -95,7 +98,7 @@ impl Registry {
     /// Asks the registry to take a blob from the repository `from`.
     ///
     /// Registries that will not mount say so in many ways; all of them mean
-    /// [`Mounted::No`].
+    /// [`Mounted::No`], and so does one that still fails when it is asked again.
     ///
     /// # Errors
     ///
@@ -105,8 +108,11 @@ impl Registry {
         self.will_read(from).await;
         let mut url = self.url(self.repository(), "blobs/uploads/");
         url.set_query(Some(&format!("mount={digest}&from={from}")));
-        self.retry()
-            .run(self.patience(), &what, async |_| {
+        // What cannot be mounted can be sent, so there is no need for much patience.
+        let patience = Patience { attempts: 2, ..self.patience() };
+        let mounted = self
+            .retry()
+            .run(patience, &what, async |_| {
                 let ask = Ask::new(Method::POST, url.clone(), self.repository(), &what);
                 let response = match self.ask(ask.clone()).await {
                     // A token that may not read the other repository.
@@ -118,17 +124,26 @@ impl Registry {
                 match response.status() {
                     StatusCode::CREATED => Ok(Mounted::Yes),
                     StatusCode::ACCEPTED => {
-                        let to = Location::of(response.headers(), &ask.url, self.base(), &what);
+                        let to =
+                            Location::of(response.headers(), response.url(), self.base(), &what);
                         Ok(to.map_or(Mounted::No, |to| Mounted::NoBut(Upload::at(self, to))))
                     }
-                    status if status.is_server_error() || status.as_u16() == 429 => {
+                    status if may_pass(status, &response) => {
                         Err(self.refusal(response, &ask).await)
                     }
                     _ => Ok(Mounted::No),
                 }
             })
-            .await
+            .await;
+        match mounted {
+            Err(Error::Status { .. } | Error::Http { .. }) => Ok(Mounted::No),
+            mounted => mounted,
+        }
     }
+}
+
+fn may_pass(status: StatusCode, response: &Response) -> bool {
+    status_verdict(status, response.headers(), SystemTime::now()) != Verdict::Final
 }
 
 /// Adds to an HTTP error what was attempted.

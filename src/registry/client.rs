@@ -9,29 +9,21 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, WARNING};
 use reqwest::{Method, Request, Response, StatusCode, Url};
+use tokio::time::Instant;
 
 use super::Error;
 use super::auth::{Auth, Credentials};
 use super::error::Asked;
 use super::location::Location;
+use super::timing::Timing;
 use crate::event::{Event, Reporter};
 use crate::http::{Clients, Patience, Retry, Verdict, clean, read_capped, send, status_verdict};
 use crate::image::{RegistryHost, Repository};
 
-/// How long the first answer may take: a wrong address should be told within seconds.
-const FIRST_ANSWER: Duration = Duration::from_secs(5);
-
-/// How long any other short answer may take.
-const ANSWER: Duration = Duration::from_secs(30);
-
-/// How long a registry may take to store what it was sent: it may hash it again, or copy
-/// it to another store.
-pub(super) const STORED: Duration = Duration::from_secs(600);
-
 /// The most bytes that are read of an error.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 
-/// The most redirects that a GET or HEAD follows.
+/// The most redirects that a request follows.
 const MAX_REDIRECTS: usize = 5;
 
 /// How the registry is spoken to.
@@ -60,7 +52,10 @@ struct Inner {
     clients: Clients,
     auth: Auth,
     retry: Retry,
+    timing: Timing,
     answered: AtomicBool,
+    /// Bodies were sent to other places, so it is asked where they go.
+    redirects_bodies: AtomicBool,
     reporter: Arc<dyn Reporter>,
     /// What the registry has warned of, so that it is told once.
     warnings: Mutex<BTreeSet<String>>,
@@ -80,13 +75,30 @@ impl Registry {
         clients: Clients,
         reporter: Arc<dyn Reporter>,
     ) -> Result<Self, Error> {
+        let timing = Timing::default();
+        Self::with_timing(host, transport, credentials, repository, clients, reporter, timing)
+    }
+
+    /// As [`Registry::new`], with other times than the usual ones.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the host cannot be part of a URL.
+    pub fn with_timing(
+        host: RegistryHost,
+        transport: Transport,
+        credentials: Option<Credentials>,
+        repository: Repository,
+        clients: Clients,
+        reporter: Arc<dyn Reporter>,
+        timing: Timing,
+    ) -> Result<Self, Error> {
         let scheme = match transport {
             Transport::Https => "https",
             Transport::PlainHttp => "http",
         };
-        let base = Url::parse(&format!("{scheme}://{host}/v2/")).map_err(|error| {
-            Error::Protocol { what: format!("reach `{host}`"), problem: error.to_string() }
-        })?;
+        let base = Url::parse(&format!("{scheme}://{host}/v2/"))
+            .map_err(|error| Error::protocol(&format!("reach `{host}`"), &error.to_string()))?;
         Ok(Self(Arc::new(Inner {
             auth: Auth::new(credentials, &repository),
             host,
@@ -94,7 +106,9 @@ impl Registry {
             repository,
             clients,
             retry: Retry::new(Arc::clone(&reporter)),
+            timing,
             answered: AtomicBool::new(false),
+            redirects_bodies: AtomicBool::new(false),
             reporter,
             warnings: Mutex::default(),
         })))
@@ -125,7 +139,21 @@ impl Registry {
 
     /// Returns how patient to be: less with a registry that never answered.
     pub fn patience(&self) -> Patience {
-        if self.has_answered() { Patience::STEADY } else { Patience::FIRST_CONTACT }
+        if self.has_answered() { self.0.timing.patience } else { Patience::FIRST_CONTACT }
+    }
+
+    pub(super) fn timing(&self) -> Timing {
+        self.0.timing
+    }
+
+    /// Returns whether it must be asked where a body goes, before it is sent.
+    pub(super) fn redirects_bodies(&self) -> bool {
+        self.0.redirects_bodies.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a body came to the wrong place.
+    pub(super) fn note_redirects(&self) {
+        self.0.redirects_bodies.store(true, Ordering::Relaxed);
     }
 
     fn has_answered(&self) -> bool {
@@ -184,8 +212,20 @@ impl Registry {
         self.0.auth.challenged(client, &self.0.base, answer, rejected).await
     }
 
-    /// Sends one request, with the credentials that the registry asks for, and follows the
-    /// redirects of a GET or HEAD. Any status but 401 is an answer.
+    /// Notes that an upload was accepted.
+    pub(super) async fn body_accepted(&self) {
+        self.0.auth.body_accepted().await;
+    }
+
+    /// Notes that an upload was refused for its credentials; returns whether it is worth
+    /// sending another.
+    pub(super) async fn body_refused(&self, begun: Instant) -> bool {
+        self.0.auth.body_refused(begun).await
+    }
+
+    /// Sends one request, with the credentials that the registry asks for, and follows
+    /// redirects: all of a GET or HEAD, and of others those that keep the method. Any
+    /// status but 401 is an answer.
     ///
     /// # Errors
     ///
@@ -210,8 +250,11 @@ impl Registry {
             if header.is_some() {
                 self.0.auth.accepted().await;
             }
-            let may_follow = matches!(ask.method, Method::GET | Method::HEAD);
-            if status.is_redirection() && may_follow && redirects < MAX_REDIRECTS {
+            let may_follow = match ask.method {
+                Method::GET | Method::HEAD => status.is_redirection(),
+                _ => is_kept_redirect(status),
+            };
+            if may_follow && redirects < MAX_REDIRECTS {
                 redirects += 1;
                 to = Location::of(response.headers(), &to.url, &self.0.base, ask.what)?;
                 continue;
@@ -232,19 +275,23 @@ impl Registry {
             request.headers_mut().insert(AUTHORIZATION, header);
         }
         match &ask.body {
-            Some(body) => *request.body_mut() = Some(body.clone().into()),
-            // Some registries refuse a POST that does not say that it has no body.
-            None if ask.method == Method::POST => {
+            Some(body) if !body.is_empty() => *request.body_mut() = Some(body.clone().into()),
+            // Some registries and proxies want to be told that there is no body.
+            _ if matches!(ask.method, Method::POST | Method::PATCH | Method::PUT) => {
                 request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
             }
-            None => {}
+            _ => {}
         }
-        let within = match ask.within {
-            Some(within) => within,
-            None if self.has_answered() => ANSWER,
-            None => FIRST_ANSWER,
+        let Timing { first_answer, answer, stored, .. } = self.0.timing;
+        let requests = self.0.clients.requests();
+        let (client, within) = match ask.within {
+            // The other client takes a minute's silence for the end.
+            Within::Stored => (self.0.clients.blobs(), stored),
+            Within::Time(within) => (requests, within),
+            Within::Usual if self.has_answered() => (requests, answer),
+            Within::Usual => (requests, first_answer),
         };
-        let response = send(self.0.clients.requests(), request, within)
+        let response = send(client, request, within)
             .await
             .map_err(|source| Error::Http { what: ask.what.to_owned(), source })?;
         self.0.answered.store(true, Ordering::Relaxed);
@@ -255,7 +302,7 @@ impl Registry {
     /// Tells what the registry warns of.
     ///
     /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings>
-    fn tell_warnings(&self, headers: &HeaderMap) {
+    pub(super) fn tell_warnings(&self, headers: &HeaderMap) {
         for value in headers.get_all(WARNING) {
             let text = value.to_str().ok().and_then(|text| text.strip_prefix("299 - "));
             let Some(text) = text.map(|text| clean(text.trim_matches('"'))) else { continue };
@@ -271,9 +318,12 @@ impl Registry {
     pub(super) async fn refusal(&self, response: Response, ask: &Ask<'_>) -> Error {
         let (status, headers) = (response.status(), response.headers().clone());
         // A HEAD's answer, and one that breaks off, still have their status.
-        let body = match ask.method {
-            Method::HEAD => Vec::new(),
-            _ => read_capped(response, MAX_ERROR_BYTES).await.unwrap_or_default(),
+        let body = if ask.method == Method::HEAD {
+            Vec::new()
+        } else {
+            let body = read_capped(response, MAX_ERROR_BYTES);
+            let body = tokio::time::timeout(self.0.timing.first_answer, body).await;
+            body.unwrap_or(Ok(Vec::new())).unwrap_or_default()
         };
         let asked = Asked {
             registry: self.0.host.as_str(),
@@ -295,12 +345,29 @@ pub(super) struct Ask<'a> {
     pub(super) what: &'a str,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Bytes>,
-    /// How long the answer may take, if not the usual time.
-    pub(super) within: Option<Duration>,
+    /// How long the answer may take.
+    pub(super) within: Within,
+}
+
+/// How long an answer may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Within {
+    /// As long as short answers do.
+    Usual,
+    /// As long as it takes to store what is sent.
+    Stored,
+    /// This long.
+    Time(Duration),
+}
+
+/// Returns whether a redirect wants the same request again, with its method and its body.
+pub(super) fn is_kept_redirect(status: StatusCode) -> bool {
+    matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT)
 }
 
 impl<'a> Ask<'a> {
     pub(super) fn new(method: Method, url: Url, repository: &'a Repository, what: &'a str) -> Self {
-        Self { method, url, repository, what, headers: HeaderMap::new(), body: None, within: None }
+        let (headers, body, within) = (HeaderMap::new(), None, Within::Usual);
+        Self { method, url, repository, what, headers, body, within }
     }
 }

@@ -90,6 +90,8 @@ pub enum Error {
         what: String,
         /// What is wrong with the answer.
         problem: String,
+        /// Whether trying again may help.
+        verdict: Verdict,
     },
     /// The bytes of a blob that is being sent could not be made. Whoever makes them knows
     /// why.
@@ -150,6 +152,37 @@ pub(super) struct Asked<'a> {
 }
 
 impl Error {
+    /// An answer that no registry gives, nor will give when it is asked again.
+    pub(super) fn protocol(what: &str, problem: &str) -> Self {
+        let (what, problem) = (what.to_owned(), problem.to_owned());
+        Self::Protocol { what, problem, verdict: Verdict::Final }
+    }
+
+    /// Something that came to nothing, and may do better from its beginning.
+    pub(super) fn passing(what: &str, problem: &str) -> Self {
+        let (what, problem) = (what.to_owned(), problem.to_owned());
+        Self::Protocol { what, problem, verdict: Verdict::Transient(Duration::ZERO) }
+    }
+
+    /// The same error as the answer to an upload that was open: when the registry does not
+    /// know it any more, or not as far as it has come, another one may do better.
+    pub(super) fn of_session(self) -> Self {
+        match self {
+            Self::Status { what, status, items, verdict: Verdict::Final }
+                if matches!(status.as_u16(), 404 | 410 | 416) =>
+            {
+                let verdict = Verdict::Transient(Duration::ZERO);
+                Self::Status { what, status, items, verdict }
+            }
+            other => other,
+        }
+    }
+
+    /// Returns whether a connection broke that had been made.
+    pub(super) fn is_break(&self) -> bool {
+        matches!(self, Self::Http { source: http::Error::Broken { .. }, .. })
+    }
+
     /// Tells apart why the registry refused.
     pub(super) fn of_status(
         asked: Asked<'_>,
@@ -198,12 +231,9 @@ impl Judge for Error {
     fn verdict(&self) -> Verdict {
         match self {
             Self::Http { source, .. } => source.verdict(),
-            Self::Status { verdict, .. } => *verdict,
-            // The registry answered as if the upload had never been: it may restart.
-            Self::Protocol { .. } | Self::DigestMismatch { .. } => {
-                Verdict::Transient(Duration::ZERO)
-            }
-            Self::Unauthorized { .. }
+            Self::Status { verdict, .. } | Self::Protocol { verdict, .. } => *verdict,
+            Self::DigestMismatch { .. }
+            | Self::Unauthorized { .. }
             | Self::Denied { .. }
             | Self::NoRepository { .. }
             | Self::BlobsUnknown { .. }

@@ -29,8 +29,7 @@ impl Location {
         registry: &Url,
         what: &str,
     ) -> Result<Self, Error> {
-        let wrong =
-            |problem: &str| Error::Protocol { what: what.to_owned(), problem: problem.to_owned() };
+        let wrong = |problem: &str| Error::protocol(what, problem);
         let header = headers.get(LOCATION).ok_or_else(|| wrong("the answer has no `Location`"))?;
         let url = header
             .to_str()
@@ -48,6 +47,17 @@ impl Location {
             }
         }
         Ok(Self { url, at_registry })
+    }
+
+    /// Returns the place that a request went to.
+    pub(super) fn at(url: Url, registry: &Url) -> Self {
+        let at_registry = url.origin() == registry.origin();
+        Self { url, at_registry }
+    }
+
+    /// Returns whether it names a blob, which is no place to send one to.
+    pub(super) fn is_blob(&self) -> bool {
+        self.url.path().contains("/blobs/sha256:")
     }
 
     /// Returns the URL that closes the upload: `digest` is added, and what the registry

@@ -6,9 +6,8 @@ use reqwest::{Method, StatusCode};
 
 use super::Error;
 use super::blob::http_error;
-use super::client::{Ask, Registry, STORED};
-use super::upload::check_digest;
-use crate::http::read_capped;
+use super::client::{Ask, Registry, Within};
+use crate::http::{self, read_capped};
 use crate::image::{Digest, Manifest, Repository, Tag};
 
 /// The largest manifest that registries take.
@@ -76,7 +75,7 @@ impl Registry {
         let reference = tag.map_or_else(|| digest.to_string(), |tag| tag.as_str().to_owned());
         let what = format!("store the manifest `{reference}` in `{}`", self.repository());
         let media_type = HeaderValue::from_str(manifest.media_type().as_str())
-            .map_err(|error| Error::Protocol { what: what.clone(), problem: error.to_string() })?;
+            .map_err(|error| Error::protocol(&what, &error.to_string()))?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, media_type);
         let url = self.url(self.repository(), &format!("manifests/{reference}"));
@@ -85,7 +84,7 @@ impl Registry {
                 let ask = Ask {
                     headers: headers.clone(),
                     body: Some(bytes.clone()),
-                    within: Some(STORED),
+                    within: Within::Stored,
                     ..Ask::new(Method::PUT, url.clone(), self.repository(), &what)
                 };
                 let response = self.ask(ask.clone()).await?;
@@ -95,5 +94,16 @@ impl Registry {
                 Err(self.refusal(response, &ask).await)
             })
             .await
+    }
+}
+
+/// Compares the digest that the registry answers with, where it does.
+pub(super) fn check_digest(headers: &HeaderMap, sent: Digest, what: &str) -> Result<(), Error> {
+    match headers.get("docker-content-digest") {
+        Some(stored) if stored.as_bytes() != sent.to_string().as_bytes() => {
+            let stored = http::clean(&String::from_utf8_lossy(stored.as_bytes()));
+            Err(Error::DigestMismatch { what: what.to_owned(), sent, stored })
+        }
+        _ => Ok(()),
     }
 }

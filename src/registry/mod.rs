@@ -12,6 +12,9 @@ mod client;
 mod error;
 mod location;
 mod manifest;
+mod resume;
+mod stream;
+mod timing;
 #[cfg(test)]
 mod token_tests;
 mod upload;
@@ -21,4 +24,6 @@ pub use blob::Mounted;
 pub use client::{Registry, Transport};
 pub use error::{Error, ErrorItem};
 pub use manifest::StoredManifest;
-pub use upload::{BodyEnd, Upload};
+pub use stream::BodyEnd;
+pub use timing::Timing;
+pub use upload::Upload;

@@ -1,27 +1,35 @@
 //! Telling what a file is by its content alone.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use tar::Archive;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::docker_archive::{self, Image};
-use super::tar_members::{begins_a_tar, drain};
-use super::{Error, Interrupt, Visit, Wrapper, inflate, stream};
+use super::oci_layout::Folder;
+use super::plan::Plan;
+use super::tar_members::begins_a_tar;
+use super::{Error, Indexed, Layout, Streamed, Wrapper, inflate, layout};
+
+/// The largest description in JSON that is read.
+const MAX_JSON_BYTES: u64 = 16 << 20;
 
 /// An image that can be read, again and again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     path: PathBuf,
     kind: Kind,
+    image_name: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    DockerArchive(Wrapper),
-    Stream,
+    Archive(Wrapper),
+    OciFolder,
+    Script,
+    Plan,
 }
 
 impl Source {
@@ -35,41 +43,41 @@ impl Source {
         let cannot = |source| Error::Open { path: path.to_owned(), source };
         let metadata = path.metadata().map_err(cannot)?;
         if metadata.is_dir() {
-            return Err(folder(path));
+            folder(path)?;
+            return Ok(Self { path: path.to_owned(), kind: Kind::OciFolder, image_name: None });
         }
         let mut head = Vec::new();
         File::open(path).and_then(|file| file.take(4096).read_to_end(&mut head)).map_err(cannot)?;
         let not_an_image =
             |found: &str| Error::NotAnImage { path: path.to_owned(), found: found.to_owned() };
-        let unsupported = |found| Error::Unsupported { path: path.to_owned(), found };
         let kind = match (&*head, Wrapper::of(&head)) {
             ([], _) => return Err(not_an_image("an empty file")),
             ([b'#', b'!', ..] | [0x7f, b'E', b'L', b'F', ..], _) => {
                 if metadata.permissions().mode() & 0o111 == 0 {
                     return Err(not_an_image("a program that may not be executed"));
                 }
-                Kind::Stream
+                Kind::Script
             }
             ([b'Q', b'F', b'I', 0xfb, ..], _) => {
                 return Err(not_an_image("a qcow2 disk image (NixOS calls Oracle Cloud's `oci`)"));
             }
-            (_, Wrapper::None) if begins_a_tar(&head) => Kind::DockerArchive(Wrapper::None),
+            (_, Wrapper::None) if begins_a_tar(&head) => Kind::Archive(Wrapper::None),
             (_, Wrapper::None) => match head.trim_ascii_start() {
-                [b'{', ..] if contains(&head, b"\"image-config\"") => {
-                    return Err(unsupported("a nix2container image"));
-                }
-                [b'{', ..] if contains(&head, b"\"store_layers\"") => {
-                    return Err(unsupported("a layer plan of dockerTools"));
-                }
-                [b'{' | b'[', ..] => return Err(not_an_image("some JSON")),
+                [b'{' | b'[', ..] => of_json(path)?,
                 _ => return Err(not_an_image("neither a tar archive nor a stream script")),
             },
             (_, wrapper) => {
                 begins_with_a_tar(path, wrapper)?;
-                Kind::DockerArchive(wrapper)
+                Kind::Archive(wrapper)
             }
         };
-        Ok(Self { path: path.to_owned(), kind })
+        Ok(Self { path: path.to_owned(), kind, image_name: None })
+    }
+
+    /// Makes it the image that is called `name`, where the file holds several.
+    #[must_use]
+    pub fn image_named(self, name: Option<String>) -> Self {
+        Self { image_name: name, ..self }
     }
 
     /// Returns the file.
@@ -77,89 +85,44 @@ impl Source {
         &self.path
     }
 
-    /// Returns what kind of image it is, for people: `docker archive (gzip)`.
-    pub fn kind(&self) -> String {
-        match self.kind {
-            Kind::DockerArchive(wrapper) => format!("docker archive ({})", wrapper.name()),
-            Kind::Stream => "stream script".to_owned(),
-        }
-    }
-
-    /// Returns whether layers can be skipped without reading them.
-    pub fn skips_for_free(&self) -> bool {
-        self.kind == Kind::DockerArchive(Wrapper::None)
-    }
-
-    /// Reads the image once, in one pass, and shows `visitor` each layer as it comes.
-    ///
-    /// This blocks; `interrupt` ends it from another thread.
+    /// Looks at how the image lies in its file. This blocks: it reads the headers of a plain
+    /// tar and what describes the image, and no layer.
     ///
     /// # Errors
     ///
-    /// Fails when the data is damaged or is no image, when a script fails, and with
-    /// [`Error::Stopped`] when the visitor has had enough or the interrupt was fired.
-    pub fn read(&self, interrupt: &Interrupt, visitor: &mut dyn Visit) -> Result<Image, Error> {
-        let result = match self.kind {
-            Kind::DockerArchive(wrapper) => self.read_file(wrapper, interrupt, visitor),
-            Kind::Stream => self.read_stream(interrupt, visitor),
-        };
-        match interrupt.check() {
-            Ok(()) => result,
-            Err(_interrupted) => Err(Error::Stopped),
-        }
-    }
-
-    fn read_file(
-        &self,
-        wrapper: Wrapper,
-        interrupt: &Interrupt,
-        visitor: &mut dyn Visit,
-    ) -> Result<Image, Error> {
-        let cannot = |source| Error::Open { path: self.path.clone(), source };
-        let file = File::open(&self.path).map_err(cannot)?;
-        let file = Interruptible { inner: file, interrupt };
-        if wrapper == Wrapper::None {
-            let mut archive = Archive::new(file);
-            let entries = archive.entries_with_seek().map_err(cannot)?;
-            return docker_archive::read(&self.path, entries, visitor);
-        }
-        self.read_through(inflate(wrapper, file).map_err(cannot)?, visitor)
-    }
-
-    fn read_stream(&self, interrupt: &Interrupt, visitor: &mut dyn Visit) -> Result<Image, Error> {
-        let (script, stdout) = stream::start(&self.path, interrupt)?;
-        match self.read_through(Interruptible { inner: stdout, interrupt }, visitor) {
-            Ok(image) => script.finish(&self.path).map(|()| image),
-            // A script that failed explains why its archive ends too early.
-            Err(error @ (Error::Damaged { .. } | Error::NoManifest { .. })) => {
-                script.finish(&self.path).and(Err(error))
+    /// Fails when what describes the image is missing, damaged or of several images.
+    pub fn layout(&self) -> Result<Layout, Error> {
+        let name = self.image_name.clone();
+        match self.kind {
+            Kind::Archive(Wrapper::None) => {
+                layout::of_plain_tar(&self.path, name.as_deref()).map(Layout::Indexed)
             }
-            Err(error) => Err(error),
+            Kind::Archive(wrapper) => {
+                Ok(Layout::Streamed(Streamed::archive(&self.path, wrapper, name)))
+            }
+            Kind::OciFolder => {
+                let described = Folder::image(&self.path, name.as_deref())?;
+                let kind = "OCI layout".to_owned();
+                Ok(Layout::Indexed(Indexed::of_folder(kind, &self.path, described)))
+            }
+            Kind::Script => layout::of_script(&self.path, name),
+            Kind::Plan => {
+                let plan = Plan::read(&self.path)?;
+                layout::of_plan(&self.path, plan).map(Layout::Indexed)
+            }
         }
-    }
-
-    fn read_through(&self, tar: impl Read, visitor: &mut dyn Visit) -> Result<Image, Error> {
-        let damaged = |source| Error::Damaged {
-            path: self.path.clone(),
-            what: "its end is broken".to_owned(),
-            source,
-        };
-        let mut archive = Archive::new(tar);
-        let entries = archive.entries().map_err(damaged)?;
-        let image = docker_archive::read(&self.path, entries, visitor)?;
-        drain(archive).map_err(damaged)?;
-        Ok(image)
     }
 }
 
-/// Says what a folder is.
-fn folder(path: &Path) -> Error {
+/// Recognizes an OCI layout, or says what else a folder is.
+fn folder(path: &Path) -> Result<(), Error> {
     let has = |name: &str| path.join(name).exists();
     if has("oci-layout") && has("index.json") {
-        return Error::Unsupported { path: path.to_owned(), found: "an OCI layout folder" };
+        return Ok(());
     }
     if has("manifest.json") && has("version") {
-        return Error::Unsupported { path: path.to_owned(), found: "a `dir:` folder of skopeo" };
+        let found = "a `dir:` folder of skopeo";
+        return Err(Error::Unsupported { path: path.to_owned(), found });
     }
     let found = if has("tarball") {
         "a folder with the tarball of a NixOS root file system".to_owned()
@@ -179,7 +142,32 @@ fn folder(path: &Path) -> Error {
             format!("a folder with {}", names.join(", "))
         }
     };
-    Error::NotAnImage { path: path.to_owned(), found }
+    Err(Error::NotAnImage { path: path.to_owned(), found })
+}
+
+/// Recognizes descriptions of images that are JSON.
+fn of_json(path: &Path) -> Result<Kind, Error> {
+    #[derive(Deserialize, Default)]
+    #[serde(rename_all = "kebab-case")]
+    struct Probe {
+        image_config: Option<IgnoredAny>,
+        #[serde(rename = "store_layers")]
+        store_layers: Option<IgnoredAny>,
+    }
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_JSON_BYTES).read_to_end(&mut bytes))
+        .map_err(|source| Error::Open { path: path.to_owned(), source })?;
+    // What is no object has neither.
+    let probe: Probe = serde_json::from_slice(&bytes).unwrap_or_default();
+    match probe {
+        Probe { store_layers: Some(_), .. } => Ok(Kind::Plan),
+        Probe { image_config: Some(_), .. } => {
+            let found = "a nix2container image";
+            Err(Error::Unsupported { path: path.to_owned(), found })
+        }
+        _ => Err(Error::NotAnImage { path: path.to_owned(), found: "some JSON".to_owned() }),
+    }
 }
 
 /// Looks under the wrapper for the beginning of a tar.
@@ -199,38 +187,12 @@ fn begins_with_a_tar(path: &Path, wrapper: Wrapper) -> Result<(), Error> {
     Err(Error::NotAnImage { path: path.to_owned(), found })
 }
 
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
-}
-
-/// Looks at the interrupt before each read.
-struct Interruptible<'a, R> {
-    inner: R,
-    interrupt: &'a Interrupt,
-}
-
-impl<R: Read> Read for Interruptible<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.interrupt.check()?;
-        self.inner.read(buffer)
-    }
-}
-
-impl<R: io::Seek> io::Seek for Interruptible<'_, R> {
-    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
-        self.inner.seek(to)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::io::Write as _;
-    use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::source::tests_support::{ArchiveBuilder, layer_tar};
-    use crate::source::{SkipLayers, Stop};
 
     fn file(content: &[u8], executable: bool) -> tempfile::TempPath {
         let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -238,11 +200,6 @@ mod tests {
         let mode = if executable { 0o755 } else { 0o644 };
         fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
         file.into_temp_path()
-    }
-
-    fn script(lines: &str) -> Source {
-        let path = file(format!("#!/bin/sh\n{lines}\n").as_bytes(), true).keep().unwrap();
-        Source::open(&path).unwrap()
     }
 
     #[test]
@@ -258,7 +215,6 @@ mod tests {
             (b"QFI\xfb\0\0\0\x03", false, "a qcow2 disk image"),
             (b"#!/bin/sh\n", false, "may not be executed"),
             (b"{\"image-config\": {}}", false, "a nix2container image"),
-            (b"{ \"store_layers\": []}", false, "a layer plan"),
             (b"[1]", false, "some JSON"),
             (b"hello", false, "neither a tar archive nor a stream script"),
             (&gz, false, "gzip data without a tar archive"),
@@ -269,59 +225,5 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(Source::open(folder.path()).unwrap_err().to_string().contains("an empty folder"));
         assert!(matches!(Source::open(Path::new("/nowhere")), Err(Error::Open { .. })));
-    }
-
-    #[test]
-    fn a_script_is_read_from_its_pipe_and_its_failure_is_shown() {
-        let archive = file(&ArchiveBuilder::new(&[&layer_tar("a", b"one")]).build(), false);
-        let good = script(&format!("cat {}", archive.display()));
-        let image = good.read(&Interrupt::default(), &mut SkipLayers).unwrap();
-        assert_eq!(image.layers.len(), 1);
-
-        let bad = script(&format!("cat {}; echo out of luck >&2; exit 3", archive.display()));
-        let error = bad.read(&Interrupt::default(), &mut SkipLayers).unwrap_err().to_string();
-        assert!(error.contains("exit status: 3") && error.contains("out of luck"), "{error}");
-
-        let cut =
-            script(&format!("head -c 700 {}; echo disk on fire >&2; exit 1", archive.display()));
-        let error = cut.read(&Interrupt::default(), &mut SkipLayers).unwrap_err().to_string();
-        assert!(error.contains("disk on fire"), "{error}");
-    }
-
-    #[test]
-    fn an_interrupt_ends_a_script_that_hangs_and_all_that_it_started() {
-        let mark = tempfile::tempdir().unwrap().keep().join("alive");
-        let hung = script(&format!("(sleep 3; touch {}) & sleep 100", mark.display()));
-        let interrupt = Interrupt::default();
-        let other = interrupt.clone();
-        let start = Instant::now();
-        let firing = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(300));
-            other.fire();
-        });
-        let result = hung.read(&interrupt, &mut SkipLayers);
-        firing.join().unwrap();
-        assert!(matches!(result, Err(Error::Stopped)), "{result:?}");
-        assert!(start.elapsed() < Duration::from_secs(3));
-        std::thread::sleep(Duration::from_millis(3200));
-        assert!(!mark.exists());
-    }
-
-    struct StopAtFirst;
-
-    impl Visit for StopAtFirst {
-        fn layer(&mut self, _: &super::super::Member, _: &mut dyn Read) -> Result<(), Stop> {
-            Err(Stop::Enough)
-        }
-    }
-
-    #[test]
-    fn a_visitor_that_has_enough_ends_the_script() {
-        let archive = file(&ArchiveBuilder::new(&[&layer_tar("a", &[1; 9000])]).build(), false);
-        let endless = script(&format!("cat {}; sleep 100", archive.display()));
-        let start = Instant::now();
-        let result = endless.read(&Interrupt::default(), &mut StopAtFirst);
-        assert!(matches!(result, Err(Error::Stopped)), "{result:?}");
-        assert!(start.elapsed() < Duration::from_secs(5));
     }
 }

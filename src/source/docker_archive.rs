@@ -1,37 +1,16 @@
-//! Docker archives: what `docker save` and nixpkgs' `dockerTools` write.
-//!
-//! Members may come in any order; nearly every writer puts the layers first and
-//! `manifest.json` last. Layers are told by their content, not by their name, for there
-//! are as many ways of naming them as there are writers.
-
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
-use std::path::Path;
+//! `manifest.json`: how `docker save` and nixpkgs' `dockerTools` describe the images of an
+//! archive.
 
 use serde::Deserialize;
-use tar::Entries;
 
-use super::links::{Links, clean_name};
-use super::tar_members::{TarMember, begins_a_tar, for_each};
-use super::{Error, Member, Stop, Visit, Wrapper};
-use crate::image::{Digest, ImageConfig};
+use super::Error;
+use super::archive::Members;
+use super::described::{Described, DescribedLayer};
+use super::selection::{Candidate, select};
+use crate::image::ImageConfig;
 
-/// The largest JSON member that is kept: no config is larger than its registry's limit.
-const MAX_JSON_BYTES: u64 = 4 << 20;
-
-/// The most bytes of JSON that are kept of one archive.
-const MAX_ALL_JSON_BYTES: u64 = 16 << 20;
-
-/// An image as its archive describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
-    /// The config, its bytes untouched.
-    pub config: ImageConfig,
-    /// The members that hold the layers, lowest first. One may occur twice.
-    pub layers: Vec<String>,
-    /// The names that the archive gives the image, such as `hello:latest`.
-    pub repo_tags: Vec<String>,
-}
+/// The member that describes the images.
+const MANIFEST: &str = "manifest.json";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -41,168 +20,53 @@ struct Entry {
     layers: Vec<String>,
 }
 
-/// What one pass over an archive found.
-#[derive(Default)]
-struct Found {
-    layers: BTreeSet<String>,
-    json: BTreeMap<String, Vec<u8>>,
-    json_bytes: u64,
-    others: BTreeSet<String>,
-    links: Links,
-}
-
-/// Reads the archive in `entries` once, and shows `visitor` each layer as it comes.
+/// Finds the image called `name`, or the only one, by `manifest`.
 ///
 /// # Errors
 ///
-/// Fails on damaged data, on what is no image, and when the visitor has had enough.
-pub(super) fn read<'a, R: Read + 'a>(
-    path: &Path,
-    entries: Entries<'a, R>,
-    visitor: &mut dyn Visit,
-) -> Result<Image, Error> {
-    let mut found = Found::default();
-    let damaged = |what: &str, source: io::Error| Error::Damaged {
-        path: path.to_owned(),
-        what: what.to_owned(),
+/// Fails when there is none or several, and when a part of it is missing or wrong.
+pub(super) fn image(
+    members: &Members,
+    manifest: &[u8],
+    name: Option<&str>,
+) -> Result<Described, Error> {
+    let images: Vec<Entry> = serde_json::from_slice(manifest).map_err(|source| Error::Json {
+        path: members.path().to_owned(),
+        member: MANIFEST.to_owned(),
         source,
-    };
-    for_each(
-        entries,
-        |error| damaged("a member cannot be found", error),
-        |name, member| {
-            let name = clean_name(name);
-            match member {
-                TarMember::File(size, content) => {
-                    found.file(name.clone(), size, content, visitor).map_err(
-                        |stop| match stop {
-                            Stop::Read(error) => {
-                                damaged(&format!("`{name}` is cut or broken"), error)
-                            }
-                            Stop::Enough => Error::Stopped,
-                        },
-                    )?;
-                }
-                TarMember::SymbolicLink(target) => found.links.symbolic(&name, &target),
-                TarMember::HardLink(target) => found.links.hard(&name, &target),
-                TarMember::Other => {}
-            }
-            Ok(())
-        },
-    )?;
-    found.image(path)
-}
-
-impl Found {
-    fn file(
-        &mut self,
-        name: String,
-        size_bytes: u64,
-        mut content: impl Read,
-        visitor: &mut dyn Visit,
-    ) -> Result<(), Stop> {
-        let mut head = Vec::with_capacity(512);
-        content.by_ref().take(512).read_to_end(&mut head)?;
-        let wrapper = Wrapper::of(&head);
-        if wrapper != Wrapper::None || begins_a_tar(&head) {
-            let named = name_digest(&name);
-            let member = Member { name, size_bytes, wrapper, named };
-            visitor.layer(&member, &mut head.chain(content))?;
-            self.layers.insert(member.name);
-        } else if matches!(head.trim_ascii_start(), [b'{' | b'[', ..])
-            && size_bytes <= MAX_JSON_BYTES
-            && self.json_bytes + size_bytes <= MAX_ALL_JSON_BYTES
-        {
-            self.json_bytes += size_bytes;
-            content.read_to_end(&mut head)?;
-            self.json.insert(name, head);
-        } else {
-            self.others.insert(name);
-        }
-        Ok(())
-    }
-
-    /// Puts the image together once every member has been seen.
-    fn image(mut self, path: &Path) -> Result<Image, Error> {
-        let member_error = |member: &str, problem: String| Error::Member {
-            path: path.to_owned(),
-            member: member.to_owned(),
-            problem,
-        };
-        let Some(manifest) = self.json.remove("manifest.json") else {
-            if self.json.contains_key("index.json") {
-                return Err(Error::Unsupported {
-                    path: path.to_owned(),
-                    found: "an OCI archive without a docker manifest",
-                });
-            }
-            return Err(Error::NoManifest { path: path.to_owned() });
-        };
-        let images: Vec<Entry> = serde_json::from_slice(&manifest).map_err(|source| {
-            Error::Json { path: path.to_owned(), member: "manifest.json".to_owned(), source }
-        })?;
-        let [image] = <[Entry; 1]>::try_from(images).map_err(|images| match images.len() {
-            0 => member_error("manifest.json", "names no image".to_owned()),
-            _ => Error::SeveralImages {
-                path: path.to_owned(),
-                names: images.into_iter().map(Entry::name).collect(),
-            },
-        })?;
-
-        let in_circles = |name: &str| member_error(name, "is a link that leads nowhere".to_owned());
-        let config_name = clean_name(&image.config);
-        let config_name =
-            self.links.resolve(&config_name).ok_or_else(|| in_circles(&config_name))?;
-        let config = self.json.remove(config_name).ok_or_else(|| {
-            member_error(config_name, "is named as the config, but is not there as JSON".to_owned())
-        })?;
-        let config = ImageConfig::parse(config).map_err(|source| Error::Config {
-            path: path.to_owned(),
-            member: config_name.to_owned(),
-            source,
-        })?;
-
-        let mut layers = Vec::with_capacity(image.layers.len());
-        for name in &image.layers {
-            let name = clean_name(name);
-            let target = self.links.resolve(&name).ok_or_else(|| in_circles(&name))?;
-            if !self.layers.contains(target) {
-                let there = self.others.contains(target) || self.json.contains_key(target);
-                let problem = if there { "is no tar archive" } else { "is not there" };
-                let problem = format!("is named as a layer, but {problem}");
-                return Err(member_error(target, problem));
-            }
-            layers.push(target.to_owned());
-        }
-        if layers.len() != config.diff_ids().len() {
-            let problem = format!(
-                "names {} layers, but the config has {} diff_ids",
-                layers.len(),
-                config.diff_ids().len()
-            );
-            return Err(member_error("manifest.json", problem));
-        }
-        Ok(Image { config, layers, repo_tags: image.repo_tags.unwrap_or_default() })
-    }
-}
-
-impl Entry {
-    fn name(self) -> String {
-        self.repo_tags.and_then(|tags| tags.into_iter().next()).unwrap_or(self.config)
-    }
-}
-
-/// Returns the digest that a member's name is made of: `HEX/layer.tar`, `HEX.tar`,
-/// `blobs/sha256/HEX`.
-fn name_digest(name: &str) -> Option<Digest> {
-    name.split(['/', '.']).find_map(|part| Digest::from_hex(part).ok())
+    })?;
+    let images = images.into_iter().map(|entry| Candidate {
+        names: entry.repo_tags.clone().unwrap_or_default(),
+        otherwise: entry.config.clone(),
+        image: entry,
+    });
+    let entry = select(members.path(), MANIFEST, images.collect(), name)?;
+    let config = members.json(&entry.config)?.ok_or_else(|| {
+        members.error(&entry.config, "is named as the config, but is not there as JSON".to_owned())
+    })?;
+    let config = ImageConfig::parse(config.to_owned()).map_err(|source| Error::Config {
+        path: members.path().to_owned(),
+        member: entry.config.clone(),
+        source,
+    })?;
+    let layers = entry.layers.iter().map(|name| {
+        let (member, place) = members.layer(name)?;
+        Ok(DescribedLayer { member, written: name.clone(), place, blob: None })
+    });
+    let layers = layers.collect::<Result<_, Error>>()?;
+    let repo_tags = entry.repo_tags.unwrap_or_default();
+    Described { config, layers, repo_tags }.checked(members.path(), MANIFEST)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::path::Path;
+
     use super::*;
-    use crate::source::SkipLayers;
+    use crate::image::Digest;
     use crate::source::tests_support::{ArchiveBuilder, layer_tar};
+    use crate::source::{Image, Member, SkipLayers, Stop, Visit};
 
     fn read_bytes(archive: &[u8]) -> Result<Image, Error> {
         read_with(archive, &mut SkipLayers)
@@ -210,7 +74,8 @@ mod tests {
 
     fn read_with(archive: &[u8], visitor: &mut dyn Visit) -> Result<Image, Error> {
         let mut archive = tar::Archive::new(archive);
-        read(Path::new("image.tar"), archive.entries().unwrap(), visitor)
+        let members = Members::read(Path::new("image.tar"), archive.entries().unwrap(), visitor)?;
+        Described::find(&members, None).map(Image::from)
     }
 
     #[derive(Default)]
@@ -293,19 +158,5 @@ mod tests {
             let result = read_with(&whole[..cut], &mut Collect::default());
             assert!(result.is_err(), "cut at {cut}: {result:?}");
         }
-    }
-
-    #[test]
-    fn names_of_many_writers_give_their_digest() {
-        let hex = Digest::of(b"x").hex();
-        for name in [
-            format!("{hex}/layer.tar"),
-            format!("{hex}.tar"),
-            format!("blobs/sha256/{hex}"),
-            format!("{hex}.tar.gz"),
-        ] {
-            assert_eq!(name_digest(&name), Some(Digest::of(b"x")), "{name}");
-        }
-        assert_eq!(name_digest("layer.tar"), None);
     }
 }

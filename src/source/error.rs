@@ -45,8 +45,11 @@ pub enum Error {
         /// What the reader said.
         source: io::Error,
     },
-    /// The archive ended without a `manifest.json`.
-    #[error("`{}` has no `manifest.json`: it is truncated, or not an image", path.display())]
+    /// The archive ended without a description of an image.
+    #[error(
+        "`{}` has neither `manifest.json` nor `index.json`: it is truncated, or not an image",
+        path.display()
+    )]
     NoManifest {
         /// The file.
         path: PathBuf,
@@ -89,6 +92,38 @@ pub enum Error {
         /// The first tag of each.
         names: Vec<String>,
     },
+    /// None of the images in the archive has the name that was asked for.
+    #[error("`{}` has no image called `{name}`; it has {}", path.display(), names.join(", "))]
+    NoSuchImage {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        name: String,
+        /// The first name of each image.
+        names: Vec<String>,
+    },
+    /// A layer plan is not one of those whose layers can be made here.
+    #[error("the layer plan `{}` {problem}", path.display())]
+    Plan {
+        /// The plan.
+        path: PathBuf,
+        /// What is wrong with it, as the rest of the sentence.
+        problem: String,
+    },
+    /// A store path that belongs into the image is not on this machine.
+    #[error("the store path `{}` is missing, but the image needs it", path.display())]
+    MissingStorePath {
+        /// The store path.
+        path: PathBuf,
+    },
+    /// A layer could not be made of its store paths.
+    #[error("cannot make the layer of {layer}")]
+    StoreLayer {
+        /// What it is made of.
+        layer: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// A stream script could not be started.
     #[error("cannot run the stream script `{}`", path.display())]
     Script {
@@ -125,7 +160,11 @@ impl Explain for Error {
             Self::Damaged { .. } => "source.damaged",
             Self::NoManifest { .. } => "source.no-manifest",
             Self::Json { .. } | Self::Config { .. } | Self::Member { .. } => "source.malformed",
+            Self::Plan { .. } => "source.plan",
+            Self::MissingStorePath { .. } => "source.missing-store-path",
+            Self::StoreLayer { .. } => "source.store-layer",
             Self::SeveralImages { .. } => "source.several-images",
+            Self::NoSuchImage { .. } => "source.no-such-image",
             Self::Script { .. } | Self::ScriptFailed { .. } => "source.script-failed",
             Self::Stopped => "source.stopped",
         }
@@ -145,9 +184,20 @@ impl Explain for Error {
                 "build or copy the file again; `nix store repair` mends a damaged store path"
                     .into(),
             ),
-            Self::SeveralImages { .. } => {
-                Some("make an archive of the one image that is to be pushed".into())
-            }
+            Self::SeveralImages { .. } => Some("say which one by `--image-name`".into()),
+            Self::Plan { .. } => Some(
+                "name what `dockerTools.streamLayeredImage` gives, and not its `conf`: it makes \
+                 the image of any plan"
+                    .into(),
+            ),
+            Self::MissingStorePath { path } => Some(
+                format!(
+                    "build the image again with `nix build`, or fetch the path with `nix copy \
+                     --from STORE {}`",
+                    path.display()
+                )
+                .into(),
+            ),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Ending a reading that blocks, from another thread.
 
-use std::io;
+use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -66,5 +66,25 @@ impl Drop for Guard<'_> {
 fn kill(group: Pid) {
     if let Err(error) = kill_process_group(group, Signal::KILL) {
         tracing::debug!(?group, %error, "process group not killed");
+    }
+}
+
+/// A reader that looks at an interrupt before each read.
+#[derive(Debug)]
+pub(super) struct Interruptible<R> {
+    inner: R,
+    interrupt: Interrupt,
+}
+
+impl<R> Interruptible<R> {
+    pub(super) fn new(inner: R, interrupt: Interrupt) -> Self {
+        Self { inner, interrupt }
+    }
+}
+
+impl<R: Read> Read for Interruptible<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.interrupt.check()?;
+        self.inner.read(buffer)
     }
 }

@@ -1,33 +1,63 @@
 //! Where an image's bytes come from.
 //!
-//! A [`Source`] is a file that was recognized as an image by its content. It can be read
-//! again and again, and gives the same layers each time: that is what makes an upload that
-//! failed repeatable in bounded memory. Each reading is one pass in which the layers come
-//! before it is known which image they belong to, for archives put the manifest last.
+//! A [`Source`] is a file that was recognized as an image by its content. Its [`Layout`]
+//! says how it can be read: [`Indexed`] images layer by layer, in any order and at the same
+//! time; [`Streamed`] ones in one pass, in which the layers come before it is known which
+//! image they belong to, for archives put their description last. Either can be read again
+//! and again, and gives the same layers each time: that is what makes an upload that failed
+//! repeatable in bounded memory.
 //!
 //! Everything here blocks. Hostile input is ordinary input: members, JSON sizes and links
 //! are bounded, and nothing is ever extracted.
 
+mod archive;
+mod described;
 mod detect;
 mod docker_archive;
 mod error;
+mod exact;
+mod indexed;
 mod inflate;
 mod interrupt;
+mod layout;
 mod links;
+#[cfg_attr(not(test), expect(dead_code, reason = "`Source` does not read them yet"))]
+mod nix2container;
+mod oci_layout;
+mod plan;
+mod read_ahead;
+mod selection;
+mod shown;
 mod stream;
+mod streamed;
 mod tar_members;
 #[cfg(test)]
 pub(crate) mod tests_support;
 
 pub use detect::Source;
-pub use docker_archive::Image;
 pub use error::{Error, Stop};
+pub use indexed::{Indexed, Layer, LayerDiffId, StoreObject};
 pub use inflate::{Wrapper, inflate};
 pub use interrupt::Interrupt;
+pub use layout::Layout;
+pub use streamed::Streamed;
 
 use std::io::Read;
 
-use crate::image::{DiffId, Digest};
+use crate::image::{DiffId, Digest, ImageConfig};
+
+/// An image as it was found in one pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The config, its bytes untouched.
+    pub config: ImageConfig,
+    /// The members that hold the layers, lowest first. One may occur twice.
+    pub layers: Vec<String>,
+    /// The names that the archive gives the image, such as `hello:latest`.
+    pub repo_tags: Vec<String>,
+    /// The size of all its tars in bytes, where none is compressed by itself.
+    pub uncompressed_bytes: Option<u64>,
+}
 
 /// What is known of a layer before its bytes are read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use super::{Error, Interrupt};
 const KEPT_LINES: usize = 20;
 
 /// Variables that hold secrets, which are no business of a script that writes an archive.
-const SECRETS: [&str; 3] = ["FLY_ACCESS_TOKEN", "FLY_API_TOKEN", "FLY_AUTH_TOKEN"];
+pub(super) const SECRETS: [&str; 3] = ["FLY_ACCESS_TOKEN", "FLY_API_TOKEN", "FLY_AUTH_TOKEN"];
 
 /// How long a script may go on after it has closed stdout.
 const EXIT_TIME: Duration = Duration::from_secs(10);

@@ -4,13 +4,21 @@ use std::io::{self, Read};
 
 use tar::{Archive, Entries, Entry, EntryType};
 
+use super::exact::Exact;
+
 /// The most members that an archive of an image may have.
 const MAX_MEMBERS: usize = 100_000;
 
 /// A member that a docker archive can do something with.
 pub(super) enum TarMember<'a, R: Read> {
-    /// A regular file: its size in bytes, and its content.
-    File(u64, Box<Content<Entry<'a, R>>>),
+    /// A regular file.
+    File {
+        /// Where its content begins, in the tar.
+        offset_bytes: u64,
+        /// How long it is.
+        size_bytes: u64,
+        content: Box<Exact<Entry<'a, R>>>,
+    },
     /// A link to another name.
     SymbolicLink(String),
     /// Another name of a member.
@@ -42,8 +50,13 @@ pub(super) fn for_each<'a, R: Read + 'a, E>(
         };
         let member = match entry.header().entry_type() {
             EntryType::Regular | EntryType::Continuous => {
-                let size = entry.size();
-                TarMember::File(size, Box::new(Content { left: size, inner: entry }))
+                let size_bytes = entry.size();
+                let offset_bytes = entry.raw_file_position();
+                TarMember::File {
+                    offset_bytes,
+                    size_bytes,
+                    content: Box::new(Exact::new(entry, size_bytes)),
+                }
             }
             EntryType::Symlink => TarMember::SymbolicLink(target()),
             EntryType::Link => TarMember::HardLink(target()),
@@ -78,22 +91,4 @@ pub(super) fn begins_a_tar(block: &[u8]) -> bool {
 /// Reads what follows the end of the archive, so that checksums behind it are verified.
 pub(super) fn drain<R: Read>(archive: Archive<R>) -> io::Result<()> {
     io::copy(&mut archive.into_inner(), &mut io::sink()).map(|_| ())
-}
-
-/// The content of a member. That it stops early is an error, not an end.
-pub(super) struct Content<R> {
-    left: u64,
-    inner: R,
-}
-
-impl<R: Read> Read for Content<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        if count == 0 && self.left > 0 && !buffer.is_empty() {
-            let text = format!("the archive ends {} bytes before the member does", self.left);
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
-        }
-        self.left = self.left.saturating_sub(count as u64);
-        Ok(count)
-    }
 }

@@ -16,7 +16,10 @@ const TABLE: &[(&str, &[&str])] = &[
             "rollout", "sandbox", "source",
         ],
     ),
-    ("deploy", &["nix", "source", "push", "rollout", "fly", "image", "event", "registry"]),
+    (
+        "deploy",
+        &["nix", "source", "push", "rollout", "fly", "image", "event", "registry", "layer::Memo"],
+    ),
     ("rollout", &["fly", "event"]),
     ("push", &["source", "layer", "registry", "image", "event", "http"]),
     ("source", &["layer", "image", "nix::StorePath"]),

@@ -86,14 +86,18 @@ fn an_archive_without_its_end_is_told_to_be_cut() {
 #[test]
 fn a_plain_archive_that_is_cut_anywhere_is_told_before_anything_is_sent() {
     // In its first layer, and right before the manifest: its header, its text, the end.
-    let cuts: [fn(usize) -> usize; 2] = [|all| all / 2, |all| all - 512 - 512 - 1024];
-    for kept in cuts {
+    let in_layer = ["`1c0b47c29439", "cut or broken"];
+    let before_manifest = ["neither `manifest.json` nor `index.json`", "truncated"];
+    for (from_end, code, words) in [
+        (None, "source.damaged", in_layer),
+        (Some(512 + 512 + 1024), "source.no-manifest", before_manifest),
+    ] {
         let world = World::new();
         let path = Archive::new("hello").write(&world, Kind::Plain);
         let whole = fs::read(&path).unwrap();
-        fs::write(&path, &whole[..kept(whole.len())]).unwrap();
-        let words = ["no `manifest.json`", "truncated"];
-        refused(&world, &path, "source.no-manifest", &words);
+        let kept = from_end.map_or(whole.len() / 2, |bytes| whole.len() - bytes);
+        fs::write(&path, &whole[..kept]).unwrap();
+        refused(&world, &path, code, &words);
     }
 }
 

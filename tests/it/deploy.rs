@@ -12,7 +12,7 @@ use snowbird::fly::{AppName, Client, Endpoints, Token, wire};
 use snowbird::http::{Clients, Retry};
 use snowbird::image::ManifestFormat;
 use snowbird::layer::Encoding;
-use snowbird::push::Format;
+use snowbird::push::{Format, Reuse};
 use snowbird::registry::{Registry, Transport};
 use snowbird::rollout::{self, Error, Outcome, Request, Settings};
 use snowbird::sandbox::{Behavior, Options, Pace, Sandbox};
@@ -258,9 +258,12 @@ async fn a_strategy_that_is_not_done_here_is_refused_before_anything_is_built() 
     );
     // There is no such image: to look for it would be another error.
     let image = ImageRequest {
-        origin: Origin::File("/nowhere".into()),
+        origin: Origin::File { path: "/nowhere".into(), nix: None },
         tags: Vec::new(),
         format: Format::new(ManifestFormat::Oci, Encoding::ZSTD).unwrap(),
+        image_name: None,
+        reuse: Reuse::Images,
+        memo: None,
     };
     let text = "[deploy]\nstrategy = 'bluegreen'\n";
     let request = deploy::Request {

@@ -55,15 +55,16 @@ fn a_registry_that_asks_for_patience_gets_it() {
 fn a_layer_whose_connection_breaks_is_sent_again() {
     for kind in [Kind::Plain, Kind::Gzip, Kind::Script] {
         let (fly, pushed) = arrives_despite(&["PATCH /v2/web=cut:1000000"], kind);
-        assert_eq!(fly.asked("PATCH", UPLOADS).len(), 2, "{kind:?}: {pushed}");
+        // After a break it is asked once, with the head alone, what was wrong.
+        assert_eq!(fly.asked("PATCH", UPLOADS).len(), 2 + 1, "{kind:?}: {pushed}");
     }
 }
 
 #[test]
 fn a_layer_whose_connection_breaks_twice_is_sent_a_third_time() {
-    let faults = ["PATCH /v2/web=cut:10", "PATCH /v2/web#2=cut:5000000"];
+    let faults = ["PATCH /v2/web=cut:10", "PATCH /v2/web#3=cut:5000000"];
     let (fly, _) = arrives_despite(&faults, Kind::Gzip);
-    assert_eq!(fly.asked("PATCH", UPLOADS).len(), 3);
+    assert_eq!(fly.asked("PATCH", UPLOADS).len(), 3 + 2);
 }
 
 #[test]

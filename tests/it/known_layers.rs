@@ -4,18 +4,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use snowbird::event::{Reporter, Silent};
+use snowbird::event::Silent;
 use snowbird::http::Clients;
-use snowbird::image::{ManifestFormat, Reference};
-use snowbird::layer::Encoding;
-use snowbird::push::{self, Format, Platform};
+use snowbird::image::Reference;
 use snowbird::registry::{Registry, Transport};
-use snowbird::source::Source;
-use tokio_util::sync::CancellationToken;
 
 use crate::support::docker_registry::Logged;
 use crate::support::request::request;
-use crate::support::{Archive, DockerRegistry, Kind, World, skopeo};
+use crate::support::{Archive, DockerRegistry, Kind, World, library, skopeo};
 
 /// Returns how many blobs the requests store.
 fn sent(requests: &[Logged]) -> usize {
@@ -31,11 +27,13 @@ fn sending(requests: &[Logged]) -> Vec<&Logged> {
     requests.iter().filter(sends).collect()
 }
 
-/// Pushes `first` and then `second`, in all kinds, to a tag. Returns how many blobs the
+/// Pushes `first` and then `second`, in some kinds, to a tag. Returns how many blobs the
 /// second push sent for each kind.
-fn second_push(first: &Archive, second: &Archive) -> Vec<(Kind, usize)> {
-    let (registry, world) = (DockerRegistry::start(), World::new());
+fn second_push(first: &Archive, second: &Archive, kinds: &[Kind]) -> Vec<(Kind, usize)> {
+    let registry = DockerRegistry::start();
     let push = |archive: &Archive, kind: Kind| {
+        // A machine that remembers nothing.
+        let world = World::new();
         let path = archive.write(&world, kind);
         let to = format!("{}/{kind:?}:v1", registry.address()).to_lowercase();
         let before = registry.log().len();
@@ -52,32 +50,39 @@ fn second_push(first: &Archive, second: &Archive) -> Vec<(Kind, usize)> {
         }
         (kind, sent(&requests))
     };
-    Kind::ALL.into_iter().map(pushed_twice).collect()
+    kinds.iter().copied().map(pushed_twice).collect()
 }
 
 #[test]
 fn the_same_image_again_sends_no_blob() {
     let archive = Archive::new("hello");
-    assert_eq!(second_push(&archive, &archive), Kind::ALL.map(|kind| (kind, 0)));
+    assert_eq!(second_push(&archive, &archive, &Kind::ALL), Kind::ALL.map(|kind| (kind, 0)));
 }
 
 #[test]
 fn the_same_image_again_sends_no_blob_though_its_layers_are_named_by_other_ids() {
     let archive = Archive::new("hello").with_foreign_names();
-    assert_eq!(second_push(&archive, &archive), Kind::ALL.map(|kind| (kind, 0)));
+    assert_eq!(second_push(&archive, &archive, &Kind::ALL), Kind::ALL.map(|kind| (kind, 0)));
 }
 
 #[test]
 fn of_an_image_with_one_changed_layer_that_layer_and_the_config_are_sent() {
     let (one, other) = (Archive::new("hello"), Archive::new("good morning"));
-    assert_eq!(second_push(&one, &other), Kind::ALL.map(|kind| (kind, 2)));
+    assert_eq!(second_push(&one, &other, &Kind::ALL), Kind::ALL.map(|kind| (kind, 2)));
 }
 
 #[test]
 fn one_changed_layer_is_found_among_foreign_names_too() {
     let one = Archive::new("hello").with_foreign_names();
     let other = Archive::new("good morning").with_foreign_names();
-    assert_eq!(second_push(&one, &other), Kind::ALL.map(|kind| (kind, 2)));
+    assert_eq!(second_push(&one, &other, &Kind::ALL), Kind::ALL.map(|kind| (kind, 2)));
+}
+
+#[test]
+fn layers_that_are_blobs_already_are_known_too() {
+    let (one, other) = (Archive::new("hello"), Archive::new("good morning"));
+    assert_eq!(second_push(&one, &one, &Kind::OF_BLOBS), Kind::OF_BLOBS.map(|kind| (kind, 0)));
+    assert_eq!(second_push(&one, &other, &Kind::OF_BLOBS), Kind::OF_BLOBS.map(|kind| (kind, 2)));
 }
 
 /// Pushes by the library, which can be told of an image in another repository.
@@ -95,15 +100,7 @@ async fn push_beside(
         Clients::new(None).unwrap(),
         Arc::new(Silent),
     );
-    let request = push::Request {
-        source: Source::open(source).unwrap(),
-        tags: vec!["v1".parse().unwrap()],
-        previous: previous.to_vec(),
-        format: Format::new(ManifestFormat::Oci, Encoding::ZSTD).unwrap(),
-        platform: Platform::Any,
-    };
-    let (reporter, cancel) = (Arc::new(Silent) as Arc<dyn Reporter>, CancellationToken::new());
-    push::push(&registry.unwrap(), &request, &reporter, &cancel).await.unwrap().reference
+    library::push(&registry.unwrap(), source, previous).await.unwrap()
 }
 
 fn mounts(requests: &[Logged]) -> Vec<&Logged> {
@@ -150,4 +147,121 @@ async fn layers_that_the_registry_does_not_mount_are_sent() {
     assert_eq!(sent(&requests), 4, "{requests:#?}");
     assert_eq!(registry.forgotten_uploads(), 0);
     skopeo::read(&here.to_string(), None).assert_is(&archive);
+}
+
+/// Copies an image into a place that looks like a store path.
+fn into_store(world: &World, archive: &Archive, kind: Kind, hash: char) -> String {
+    let path = archive.write(world, kind);
+    let name = format!("store/{}-image", hash.to_string().repeat(32));
+    let stored = world.file(&name, b"");
+    std::fs::rename(path, &stored).unwrap();
+    stored.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_image_that_was_pushed_before_is_known_by_its_store_path_and_not_read() {
+    let archive = Archive::new("hello");
+    for kind in [Kind::Plain, Kind::Gzip] {
+        let registry = DockerRegistry::start();
+        let first = World::new();
+        let path = into_store(&first, &archive, kind, 'a');
+        let to = format!("{}/web", registry.address());
+        let pushed = first.run(&["push", &path, "--to", &to]).ok();
+
+        // Another machine, on which the file is there but cannot be an image any more.
+        let second = World::new();
+        let path = into_store(&second, &archive, kind, 'a');
+        let head = &std::fs::read(&path).unwrap()[..1024];
+        std::fs::write(&path, head).unwrap();
+        let before = registry.log().len();
+        let again = second.run(&["push", &path, "--to", &to, "--json"]).ok();
+        assert_eq!(again.events_named("pushed")[0]["reference"], pushed.line(), "{again}");
+        assert_eq!(again.events_named("image_opened").len(), 0, "{again}");
+        let requests = registry.log().split_off(before);
+        assert!(requests.len() <= 2, "{requests:#?}");
+
+        let tagged = second.run(&["push", &path, "--to", &to, "--tag", "v2"]).ok();
+        assert_eq!(tagged.line(), pushed.line());
+        skopeo::read(&format!("{to}:v2"), None).assert_is(&archive);
+        let rebuilt = second.run(&["push", &path, "--to", &to, "--rebuild"]);
+        assert_eq!(rebuilt.code, Some(12), "what is read is damaged: {rebuilt}");
+    }
+}
+
+#[test]
+fn an_identity_tag_of_another_format_is_not_taken() {
+    let (registry, world) = (DockerRegistry::start(), World::new());
+    let archive = Archive::new("hello");
+    let path = into_store(&world, &archive, Kind::Plain, 'a');
+    let to = format!("{}/web", registry.address());
+    world.run(&["push", &path, "--to", &to]).ok();
+    let docker = world.run(&["push", &path, "--to", &to, "--manifest", "docker"]).ok();
+    let image = skopeo::read(docker.line(), None);
+    image.assert_is(&archive);
+    assert_eq!(image.layer_types(), ["application/vnd.docker.image.rootfs.diff.tar.gzip"; 3]);
+}
+
+#[test]
+fn without_reuse_everything_is_sent() {
+    let (registry, world) = (DockerRegistry::start(), World::new());
+    let archive = Archive::new("hello");
+    for kind in [Kind::Plain, Kind::Gzip, Kind::OciFolder] {
+        let path = archive.write(&world, kind);
+        let to = format!("{}/{kind:?}:v1", registry.address()).to_lowercase();
+        for _ in 0..2 {
+            let before = registry.log().len();
+            world.run(&["push", path.to_str().unwrap(), "--to", &to, "--no-reuse"]).ok();
+            assert_eq!(sent(&registry.log().split_off(before)), 4, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn an_unchanged_image_without_a_store_path_costs_two_requests() {
+    let (registry, world) = (DockerRegistry::start(), World::new());
+    let path = Archive::new("hello").write(&world, Kind::Plain);
+    let to = format!("{}/web:v1", registry.address());
+    world.run(&["push", path.to_str().unwrap(), "--to", &to]).ok();
+    let before = registry.log().len();
+    World::new().run(&["push", path.to_str().unwrap(), "--to", &to]).ok();
+    let requests = registry.log().split_off(before);
+    assert_eq!(requests.len(), 2, "{requests:#?}");
+}
+
+#[test]
+fn what_this_machine_remembers_is_mounted_from_where_it_was_pushed() {
+    let (registry, world) = (DockerRegistry::start(), World::new());
+    let archive = Archive::new("hello");
+    let push = |kind: Kind, repository: &str, flags: &[&str]| {
+        let path = archive.write(&world, kind);
+        let to = format!("{}/{repository}", registry.address());
+        let before = registry.log().len();
+        let pushed =
+            world.run(&[&["push", path.to_str().unwrap(), "--to", &to][..], flags].concat()).ok();
+        skopeo::read(pushed.line(), None).assert_is(&archive);
+        registry.log().split_off(before)
+    };
+    assert_eq!(sent(&push(Kind::Plain, "first", &[])), 4);
+    for (kind, repository) in [(Kind::Plain, "second"), (Kind::Gzip, "third")] {
+        let requests = push(kind, repository, &[]);
+        assert_eq!((sent(&requests), mounts(&requests).len()), (1, 3), "{requests:#?}");
+    }
+    // Without tags there is nothing else to learn from.
+    let again = push(Kind::Plain, "first", &[]);
+    let asked = again.iter().filter(|one| one.method == "HEAD").count();
+    assert_eq!((sent(&again), asked), (1, 3), "{again:#?}");
+    assert_eq!(sent(&push(Kind::Plain, "first", &["--no-reuse"])), 4);
+}
+
+#[test]
+fn what_this_machine_remembers_and_the_registry_has_lost_is_sent() {
+    let world = World::new();
+    let archive = Archive::new("hello");
+    let path = archive.write(&world, Kind::Plain);
+    let registry = DockerRegistry::start();
+    let to = format!("{}/web", registry.address());
+    world.run(&["push", path.to_str().unwrap(), "--to", &to]).ok();
+    registry.lose_everything();
+    let pushed = world.run(&["push", path.to_str().unwrap(), "--to", &to]).ok();
+    skopeo::read(pushed.line(), None).assert_is(&archive);
 }

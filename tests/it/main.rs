@@ -9,12 +9,15 @@
 
 mod architecture;
 mod broken_images;
+mod crashes;
 mod deploy;
 mod faults;
 mod help;
 mod interrupt;
+mod kinds;
 mod known_layers;
 mod nix;
+mod protocol;
 mod push;
 mod refusals;
 mod secrets;

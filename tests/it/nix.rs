@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use snowbird::error::{Account, Explain as _};
 use snowbird::event::{Event, Recorder, Reporter, Silent};
-use snowbird::nix::{BuildOutput, Error, Installable, Nix};
+use snowbird::nix::{BuildOutput, Error, Installable, Nix, StorePath};
 use tempfile::TempDir;
 
 /// Finds Nix. These tests are worth nothing without it, so they fail.
@@ -242,4 +242,27 @@ async fn a_build_that_is_dropped_stops_its_builder() {
         assert!(dropped.elapsed() < Duration::from_secs(10), "the builder goes on");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test]
+async fn the_store_tells_the_hashes_of_what_it_has_alone() {
+    let flake = hello(&unique());
+    let output = build(flake.path(), "container", &Silent).await.unwrap();
+    let missing: StorePath =
+        "/nix/store/l87fhy0j8gdyvzkdwg5w0kag4asq0q1r-nobody-has-this".parse().unwrap();
+    let nix = nix();
+    let infos = nix.path_info(&[output.store_path().clone(), missing]).await.unwrap();
+    let (path, info) = infos.first_key_value().unwrap();
+    assert_eq!((infos.len(), path.as_str()), (1, output.store_path().as_str()));
+
+    let program = nix.program();
+    let told = |arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    assert_eq!(info.nar_hash, told(&["hash", "path", path]));
+    let size = told(&["path-info", "--size", path]);
+    assert_eq!(size.split_whitespace().last().unwrap(), info.nar_bytes.to_string());
+    assert_eq!(nix.path_info(&[]).await.unwrap().len(), 0);
 }

@@ -64,6 +64,22 @@ fn an_image_with_a_docker_manifest_comes_back_as_it_was() {
 }
 
 #[test]
+fn layers_that_are_blobs_already_are_sent_as_they_are() {
+    for kind in Kind::OF_BLOBS {
+        comes_back(kind, &[], GZIP);
+    }
+    let (registry, world) = (DockerRegistry::start(), World::new());
+    let archive = Archive::new("hello");
+    let folder = archive.write(&world, Kind::OciFolder);
+    let to = format!("{}/web", registry.address());
+    let pushed = world.run(&["push", folder.to_str().unwrap(), "--to", &to]).ok();
+    for digest in skopeo::read(pushed.line(), None).layer_digests() {
+        let blob = folder.join("blobs/sha256").join(digest.trim_start_matches("sha256:"));
+        assert!(blob.exists(), "{digest}");
+    }
+}
+
+#[test]
 fn the_kind_of_the_archive_makes_no_difference_to_what_is_pushed() {
     let (registry, world) = (DockerRegistry::start(), World::new());
     let archive = Archive::new("hello");

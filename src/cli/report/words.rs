@@ -15,6 +15,11 @@ pub(super) fn line(event: &Event) -> Option<String> {
             format!("built {store_path} in {}", duration(*elapsed_ms))
         }
         Event::ImageOpened { kind, path } => format!("pushing {path}, a {kind}"),
+        Event::ImageFound { reference } => format!("{reference} is there already, whole"),
+        Event::LayersMissing { layers, missing, missing_bytes } => {
+            let bytes = missing_bytes.map(|bytes| format!(", {} to read", HumanBytes(bytes)));
+            format!("{missing} of {layers} layers are missing{}", bytes.unwrap_or_default())
+        }
         Event::LayerReused { digest, size_bytes, .. } => {
             format!("layer {} is there already ({})", digest.short(), HumanBytes(*size_bytes))
         }

@@ -19,9 +19,21 @@ pub(crate) enum Kind {
     Zstd,
     Xz,
     Script,
+    /// A folder with gzip layers, as `skopeo copy … oci:` makes it.
+    OciFolder,
+    /// The same as a tar.
+    OciArchive,
+    /// The same as a tar that is compressed.
+    OciArchiveGzip,
+    /// A docker archive whose layers are gzip, as jib makes it.
+    GzipLayers,
 }
 
 impl Kind {
+    /// Those that are compressed layer by layer.
+    pub(crate) const OF_BLOBS: [Self; 4] =
+        [Self::OciFolder, Self::OciArchive, Self::OciArchiveGzip, Self::GzipLayers];
+
     pub(crate) const ALL: [Self; 5] = [Self::Plain, Self::Gzip, Self::Zstd, Self::Xz, Self::Script];
 }
 
@@ -47,6 +59,14 @@ impl Archive {
         let big = layer_tar("data/noise", &noise(BIG_BYTES, 7));
         let words = layer_tar("usr/share/words", "a word and another\n".repeat(9000).as_bytes());
         Self::of(vec![big, words, layer_tar("etc/greeting", text.as_bytes())])
+    }
+
+    /// Makes an image of four big layers and a tiny one.
+    pub(crate) fn large(text: &str) -> Self {
+        let big = |seed| layer_tar(&format!("data/{seed}"), &noise(BIG_BYTES, seed));
+        let mut layers: Vec<_> = (1..=4).map(big).collect();
+        layers.push(layer_tar("etc/greeting", text.as_bytes()));
+        Self::of(layers)
     }
 
     /// Makes an image of two small layers.
@@ -101,6 +121,10 @@ impl Archive {
 
     /// Returns the tar.
     pub(crate) fn tar(&self) -> Vec<u8> {
+        self.tar_with(<[u8]>::to_vec)
+    }
+
+    fn tar_with(&self, layer_member: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
         let config = self.config();
         let config_name = format!("{}.json", Digest::of(config.as_bytes()).hex());
         let members: Vec<_> = self.layers.iter().map(|layer| layer.member.as_str()).collect();
@@ -109,10 +133,42 @@ impl Archive {
         ]);
         let mut builder = tar::Builder::new(Vec::new());
         for layer in &self.layers {
-            append(&mut builder, &layer.member, &layer.tar);
+            append(&mut builder, &layer.member, &layer_member(&layer.tar));
         }
         append(&mut builder, &config_name, config.as_bytes());
         append(&mut builder, "manifest.json", manifest.to_string().as_bytes());
+        builder.into_inner().unwrap()
+    }
+
+    /// Returns the files of an OCI layout, the index last.
+    fn oci_files(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files =
+            vec![("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.into())];
+        let mut blob = |kind: &str, content: Vec<u8>| {
+            let (digest, size) = (Digest::of(&content), content.len());
+            files.push((format!("blobs/sha256/{}", digest.hex()), content));
+            let media_type = format!("application/vnd.oci.image.{kind}");
+            serde_json::json!({ "mediaType": media_type, "digest": digest, "size": size })
+        };
+        let config = blob("config.v1+json", self.config().into_bytes());
+        let layers = self.layers.iter().map(|layer| blob("layer.v1.tar+gzip", gzip(&layer.tar)));
+        let layers: Vec<_> = layers.collect();
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": media_type, "config": config, "layers": layers
+        });
+        let mut manifest = blob("manifest.v1+json", manifest.to_string().into_bytes());
+        manifest["annotations"] = serde_json::json!({ "org.opencontainers.image.ref.name": "1" });
+        let index = serde_json::json!({ "schemaVersion": 2, "manifests": [manifest] });
+        files.push(("index.json".to_owned(), index.to_string().into_bytes()));
+        files
+    }
+
+    fn oci_tar(&self) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, content) in self.oci_files() {
+            append(&mut builder, &name, &content);
+        }
         builder.into_inner().unwrap()
     }
 
@@ -127,6 +183,17 @@ impl Archive {
                 world.file(&format!("{name}.tar.zst"), zstd::encode_all(&*tar, 1).unwrap())
             }
             Kind::Xz => world.file(&format!("{name}.tar.xz"), xz(&tar)),
+            Kind::OciFolder => {
+                for (file, content) in self.oci_files() {
+                    world.file(&format!("{name}/{file}"), content);
+                }
+                world.work().join(name)
+            }
+            Kind::OciArchive => world.file(&format!("{name}.oci.tar"), self.oci_tar()),
+            Kind::OciArchiveGzip => {
+                world.file(&format!("{name}.oci.tar.gz"), gzip(&self.oci_tar()))
+            }
+            Kind::GzipLayers => world.file(&format!("{name}.jib.tar"), self.tar_with(gzip)),
             Kind::Script => {
                 let file = world.file(&format!("{name}.streamed"), tar);
                 world.script(&format!("{name}.sh"), &format!("cat {}", file.display()))

@@ -59,7 +59,7 @@ impl DockerRegistry {
             let text = format!(
                 "version: 0.1\nlog: {{ level: error }}\n\
                  storage: {{ filesystem: {{ rootdirectory: FOLDER/data }}, delete: {{ enabled: true }} }}\n\
-                 http: {{ addr: \"{address}\" }}\n{auth}\n"
+                 http: {{ addr: \"{address}\", secret: \"the same after a restart\" }}\n{auth}\n"
             );
             let config = folder.path().join("config.yml");
             fs::write(&config, text.replace("FOLDER", folder.path().to_str().unwrap())).unwrap();
@@ -79,6 +79,41 @@ impl DockerRegistry {
         self.address
     }
 
+    /// Kills the registry as a crash does.
+    pub(crate) fn crash(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it again, where it was and with what it had.
+    pub(crate) fn restart(&mut self) {
+        self.process = spawn(&self.folder.path().join("config.yml"), self.folder.path());
+        assert!(
+            answers(&mut self.process, self.address, self.folder.path()),
+            "`docker-registry` does not start again"
+        );
+    }
+
+    /// Returns how many bytes of uploads that go on are on the disk.
+    pub(crate) fn uploading_bytes(&self) -> u64 {
+        let mut folders = vec![(self.folder.path().join("data"), false)];
+        let mut bytes = 0;
+        while let Some((folder, is_upload)) = folders.pop() {
+            // What ends meanwhile is gone.
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let is_upload = is_upload || entry.file_name() == "_uploads";
+                match entry.metadata() {
+                    Ok(metadata) if metadata.is_dir() => folders.push((entry.path(), is_upload)),
+                    Ok(metadata) if is_upload && entry.file_name() == "data" => {
+                        bytes += metadata.len();
+                    }
+                    _ => {}
+                }
+            }
+        }
+        bytes
+    }
+
     /// Returns the requests so far. The registry writes a line when it has answered, so
     /// this waits until the log has come to rest at a question of ours.
     pub(crate) fn log(&self) -> Vec<Logged> {
@@ -94,6 +129,11 @@ impl DockerRegistry {
             assert!(Instant::now() < deadline, "the access log is not written");
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Loses everything that was stored.
+    pub(crate) fn lose_everything(&self) {
+        fs::remove_dir_all(self.folder.path().join("data")).unwrap();
     }
 
     /// Returns the status of the manifest that `reference` points to.

@@ -31,27 +31,47 @@ pub(crate) fn read(reference: &str, credentials: Option<&str>) -> ReadBack {
     let output = command.output().expect("these tests need `skopeo` on PATH");
     assert!(output.status.success(), "skopeo cannot read `{reference}`: {output:?}");
 
-    let manifest: Value =
-        serde_json::from_slice(&fs::read(copy.join("manifest.json")).unwrap()).unwrap();
-    let blob = |descriptor: &Value| {
-        let digest = descriptor["digest"].as_str().unwrap();
-        let bytes = fs::read(copy.join(digest.trim_start_matches("sha256:"))).unwrap();
-        assert_eq!(Digest::of(&bytes).to_string(), digest);
-        assert_eq!(Some(bytes.len() as u64), descriptor["size"].as_u64());
-        bytes
-    };
-    let config = blob(&manifest["config"]);
-    let layers = manifest["layers"].as_array().unwrap().iter().map(blob).collect();
-    ReadBack { manifest, config, layers }
+    let manifest = serde_json::from_slice(&fs::read(copy.join("manifest.json")).unwrap()).unwrap();
+    let blob = |digest: &str| fs::read(copy.join(digest.trim_start_matches("sha256:"))).unwrap();
+    ReadBack::of(manifest, blob)
 }
 
 impl ReadBack {
+    /// Takes the image of `manifest`, with blobs as they are found by their digests.
+    pub(crate) fn of(manifest: Value, found: impl Fn(&str) -> Vec<u8>) -> Self {
+        let blob = |descriptor: &Value| {
+            let digest = descriptor["digest"].as_str().unwrap();
+            let bytes = found(digest);
+            assert_eq!(Digest::of(&bytes).to_string(), digest);
+            assert_eq!(Some(bytes.len() as u64), descriptor["size"].as_u64());
+            bytes
+        };
+        let config = blob(&manifest["config"]);
+        let layers = manifest["layers"].as_array().unwrap().iter().map(blob).collect();
+        Self { manifest, config, layers }
+    }
+
     /// Compares it with the archive that was pushed: config and layers, byte for byte.
     #[track_caller]
     pub(crate) fn assert_is(&self, archive: &Archive) {
-        assert_eq!(String::from_utf8_lossy(&self.config), archive.config());
-        let found: Vec<_> = self.layers.iter().map(|blob| Digest::of(&inflated(blob))).collect();
-        assert_eq!(found, archive.diff_ids());
+        assert_eq!(self.config_text(), archive.config());
+        assert_eq!(self.diff_ids(), archive.diff_ids());
+    }
+
+    /// Returns the digests of the layers' tars.
+    pub(crate) fn diff_ids(&self) -> Vec<Digest> {
+        self.layers.iter().map(|blob| Digest::of(&inflated(blob))).collect()
+    }
+
+    /// Returns the config.
+    pub(crate) fn config_text(&self) -> String {
+        String::from_utf8_lossy(&self.config).into_owned()
+    }
+
+    /// Returns the digests of the layers' blobs.
+    pub(crate) fn layer_digests(&self) -> Vec<&str> {
+        let layers = self.manifest["layers"].as_array().unwrap();
+        layers.iter().map(|layer| layer["digest"].as_str().unwrap()).collect()
     }
 
     /// Returns the media types of the layers.
