@@ -1,126 +1,120 @@
-//! Writes an image as `dockerTools.streamLayeredImage` leaves it: store paths, the plan of
-//! their layers, and a script that streams a docker archive of them.
+//! Writes a docker archive of a given size: `make-image MIB LAYERS FILE`.
 //!
-//!     make-image MIB LAYERS STREAMER FOLDER
-//!
-//! `FOLDER/image` and `FOLDER/changed` differ in one layer, of 10 MiB where the image has
-//! 80 or more. Each has `plan`, a link to the plan, and `stream`, a link to the script, which
-//! runs the Python program `STREAMER`. Names, sizes and contents are the same on every
-//! machine; so are the layers if `FOLDER` is, for its path is in them.
+//! The content compresses about as well as programs do, and is the same on every machine.
 
-mod content;
-mod store_tree;
-
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
 
 use sha2::{Digest as _, Sha256};
-use store_tree::{Store, write};
 
-/// Bytes of the layer in which the two images differ.
-const CHANGED_BYTES: u64 = 10 << 20;
-
-/// How many small store paths share the last layer, as what does not get a layer of its
-/// own does.
-const PATHS_IN_LAST_LAYER: u64 = 12;
+/// Bytes of each file in a layer.
+const FILE_BYTES: usize = 1 << 20;
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [mib, layers, streamer, folder] = arguments.as_slice() else {
-        return Err(io::Error::other("usage: make-image MIB LAYERS STREAMER FOLDER"));
+    let [mib, layers, path] = arguments.as_slice() else {
+        return Err(io::Error::other("usage: make-image MIB LAYERS FILE"));
     };
-    let bytes = mib.parse::<u64>().map_err(io::Error::other)? << 20;
-    let layers: u64 = layers.parse().map_err(io::Error::other)?;
-    if layers < 4 {
-        return Err(io::Error::other("an image has at least four layers"));
+    let mib: usize = mib.parse().map_err(io::Error::other)?;
+    let layers: usize = layers.parse().map_err(io::Error::other)?;
+    let mut archive = tar::Builder::new(BufWriter::new(File::create(path)?));
+    let mut names = Vec::new();
+    let mut diff_ids = Vec::new();
+    for layer in 0..layers {
+        // Of different sizes, as real layers are; together as many as asked for.
+        let files = (mib * (layer + 1) * 2).div_ceil(layers * (layers + 1)).max(1);
+        let digest = hex(&layer_tar(layer, files, Hashing(Sha256::new()))?.0.finalize());
+        let name = format!("{digest}/layer.tar");
+        let mut header = header(tar_bytes(files));
+        let (reader, mut writer) = io::pipe()?;
+        let making = std::thread::spawn(move || layer_tar(layer, files, &mut writer).map(|_| ()));
+        archive.append_data(&mut header, &name, reader)?;
+        making.join().map_err(|_panic| io::Error::other("the layer's thread panicked"))??;
+        names.push(name);
+        diff_ids.push(format!("sha256:{digest}"));
     }
-    let folder = std::path::absolute(folder)?;
-    let streamer = fs::canonicalize(streamer)?;
-    let store = Store::new(folder.join("store"))?;
-
-    let changed_bytes = CHANGED_BYTES.min(bytes / 8);
-    let mut store_layers = Vec::new();
-    for (number, bytes) in sizes(bytes - changed_bytes, layers - 3).into_iter().enumerate() {
-        store_layers.push(vec![store.package(&format!("package-{number}-1.0"), bytes)?]);
-    }
-    let last = (0..PATHS_IN_LAST_LAYER)
-        .map(|number| store.package(&format!("small-{number}-1.0"), 20_000 + 9_000 * number))
-        .collect::<io::Result<Vec<_>>>()?;
-    let customisation = customisation(&store, &last)?;
-    for (image, app) in [("image", "app-1.0"), ("changed", "app-1.1")] {
-        let app = vec![store.package(app, changed_bytes)?];
-        let layers: Vec<_> = store_layers.iter().chain([&app, &last]).collect();
-        describe(&store, &layers, &customisation, &streamer, &folder.join(image))?;
-    }
-    Ok(())
-}
-
-/// Divides `bytes` among `layers` as closures do: a few are large, most are small. The order
-/// is by chance, but always the same.
-fn sizes(bytes: u64, layers: u64) -> Vec<u64> {
-    // Weights 1/1, 1/2, 1/3 and so on; the stride goes through them all, as it is prime.
-    let weights: Vec<u64> =
-        (0..layers).map(|number| 1_000_000 / (1 + number * 7919 % layers)).collect();
-    let total: u64 = weights.iter().sum();
-    weights.into_iter().map(|weight| bytes * weight / total).collect()
-}
-
-/// Writes plan and script into the store, and links to them into `folder`.
-fn describe(
-    store: &Store,
-    layers: &[&Vec<PathBuf>],
-    customisation: &Path,
-    streamer: &Path,
-    folder: &Path,
-) -> io::Result<()> {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let plan = serde_json::json!({
-        "architecture": "amd64",
-        "config": { "Cmd": ["/bin/app"], "Env": ["PATH=/bin"] },
-        "created": "1970-01-01T00:00:01+00:00",
-        "mtime": "1970-01-01T00:00:01+00:00",
-        "uid": "0",
-        "gid": "0",
-        "uname": "root",
-        "gname": "root",
-        "store_dir": store.folder(),
-        "from_image": null,
-        "store_layers": layers,
-        "customisation_layer": customisation,
-        "repo_tag": format!("bench:{name}"),
+    let config = serde_json::json!({
+        "architecture": "amd64", "os": "linux", "config": {},
+        "rootfs": { "type": "layers", "diff_ids": diff_ids },
     });
-    let conf = store.path(&format!("{name}-conf.json"));
-    write(&conf, plan.to_string().as_bytes(), 0o444)?;
-    let script = store.path(&format!("stream-{name}"));
-    let text =
-        format!("#!/bin/sh\nexec python3 {} {} \"$@\"\n", streamer.display(), conf.display());
-    write(&script, text.as_bytes(), 0o555)?;
-    fs::create_dir_all(folder)?;
-    symlink(conf, folder.join("plan"))?;
-    symlink(script, folder.join("stream"))
+    let config = config.to_string();
+    let config_name = format!("{}.json", hex(&Sha256::digest(&config)));
+    let manifest = serde_json::json!([
+        { "Config": config_name, "RepoTags": ["bench:1"], "Layers": names }
+    ]);
+    for (name, content) in [(config_name.as_str(), config), ("manifest.json", manifest.to_string())]
+    {
+        archive.append_data(&mut header(content.len() as u64), name, content.as_bytes())?;
+    }
+    archive.into_inner()?.flush()
 }
 
-/// Makes the layer that `dockerTools` packs ahead of time: links into the store.
-fn customisation(store: &Store, targets: &[PathBuf]) -> io::Result<PathBuf> {
-    let folder = store.path("bench-customisation-layer");
-    fs::create_dir_all(&folder)?;
-    let mut builder = tar::Builder::new(Vec::new());
-    for (number, target) in targets.iter().enumerate() {
-        let mut header = tar::Header::new_ustar();
-        header.set_entry_type(tar::EntryType::Symlink);
-        header.set_size(0);
-        header.set_mode(0o777);
-        builder.append_link(&mut header, format!("bin/small-{number}"), target)?;
+fn header(size: u64) -> tar::Header {
+    let mut header = tar::Header::new_ustar();
+    header.set_size(size);
+    header.set_mode(0o444);
+    header.set_cksum();
+    header
+}
+
+/// The size of a layer's tar: a header for each file, and two blocks of zeros.
+fn tar_bytes(files: usize) -> u64 {
+    (files * (FILE_BYTES + 512) + 1024) as u64
+}
+
+/// Writes the tar of one layer.
+fn layer_tar<W: io::Write>(layer: usize, files: usize, to: W) -> io::Result<W> {
+    let mut builder = tar::Builder::new(to);
+    for file in 0..files {
+        let content = content(layer, file);
+        let name = format!("nix/store/layer-{layer}/file-{file}");
+        builder.append_data(&mut header(content.len() as u64), name, content.as_slice())?;
     }
-    let layer = builder.into_inner()?;
-    let digest = Sha256::digest(&layer);
-    write(&folder.join("layer.tar"), &layer, 0o444)?;
-    let mut checksum = File::create(folder.join("checksum"))?;
-    for byte in digest {
-        write!(checksum, "{byte:02x}")?;
+    builder.into_inner()
+}
+
+/// Words of a small vocabulary among noise: gzip makes it about four tenths.
+fn content(layer: usize, file: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ ((layer as u64) << 32 | file as u64);
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let vocabulary: Vec<[u8; 16]> =
+        (0..512).map(|_| (u128::from(next()) << 64 | u128::from(next())).to_le_bytes()).collect();
+    let mut content = Vec::with_capacity(FILE_BYTES + 16);
+    while content.len() < FILE_BYTES {
+        let random = next();
+        if random % 16 < 5 {
+            content.extend_from_slice(&random.to_le_bytes());
+        } else if let Some(word) = vocabulary.get((random >> 8) as usize % 512) {
+            content.extend_from_slice(word);
+        }
     }
-    writeln!(checksum)?;
-    Ok(folder)
+    content.truncate(FILE_BYTES);
+    content
+}
+
+/// Hashes what is written to it.
+struct Hashing(Sha256);
+
+impl io::Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
 }
