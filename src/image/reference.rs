@@ -71,6 +71,15 @@ impl TryFrom<String> for RegistryHost {
     }
 }
 
+/// Returns whether a URL takes `label` for a part of an address, if it is the last one.
+fn is_number(label: &str) -> bool {
+    let hexadecimal = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
+    match hexadecimal {
+        Some(digits) => digits.bytes().all(|b| b.is_ascii_hexdigit()),
+        None => !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit()),
+    }
+}
+
 impl FromStr for RegistryHost {
     type Err = ParseReferenceError;
 
@@ -78,6 +87,11 @@ impl FromStr for RegistryHost {
         let (name, port) = split_port(text);
         let name_ok = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
             Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+            // URLs take short and hexadecimal forms for addresses too, and mean another host
+            // than is written: `127.1`, `0x7f.1`.
+            None if name.rsplit('.').next().is_some_and(is_number) => {
+                name.parse::<std::net::Ipv4Addr>().is_ok()
+            }
             None => name.split('.').all(|label| {
                 !label.is_empty()
                     && !label.starts_with('-')
@@ -311,6 +325,17 @@ mod tests {
             ("registry.fly.io", false),
         ] {
             assert_eq!(host.parse::<RegistryHost>().unwrap().is_loopback(), loopback, "{host}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_written_in_full_or_refused() {
+        for host in ["1.1", "127.1:5000", "0x7f.1", "10.0.0.010", "a.0x", "registry.9", "999.0.0.1"]
+        {
+            assert!(host.parse::<RegistryHost>().is_err(), "{host}");
+        }
+        for host in ["10.0.0.1:5000", "1.example.com", "0x7f.example.com", "a.9b", "9a"] {
+            assert!(host.parse::<RegistryHost>().is_ok(), "{host}");
         }
     }
 

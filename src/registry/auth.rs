@@ -277,6 +277,15 @@ fn choose(headers: &HeaderMap, registry: &Url) -> Result<Option<Challenge>, Erro
     Ok(basic)
 }
 
+/// Returns the token server among the challenges.
+#[cfg(fuzzing)]
+pub(super) fn token_server(headers: &HeaderMap, registry: &Url) -> Option<Url> {
+    match choose(headers, registry) {
+        Ok(Some(Challenge::Bearer(bearer))) => Some(bearer.realm),
+        _ => None,
+    }
+}
+
 /// Credentials go to a token server only over TLS, unless the registry itself is plain,
 /// and never into the local network on the word of a registry outside of it.
 fn check_realm(realm: &Url, registry: &Url) -> Result<(), Error> {

@@ -10,6 +10,9 @@ mod auth;
 mod blob;
 mod client;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod location;
 mod manifest;
 mod resume;

@@ -195,7 +195,7 @@ impl Upload {
 /// than finding out.
 ///
 /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-a-blob-in-chunks>
-fn kept_bytes(headers: &HeaderMap) -> Option<usize> {
+pub(super) fn kept_bytes(headers: &HeaderMap) -> Option<usize> {
     let range = headers.get(RANGE)?.to_str().ok()?.trim();
     let (first, last) = range.strip_prefix("bytes=").unwrap_or(range).split_once('-')?;
     let (first, last): (usize, usize) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
