@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 command -v cargo >/dev/null 2>&1 || fail "cargo is missing: install Rust 1.88 or newer"
 install nix nix-bin docker-registry docker-registry skopeo skopeo git git xz xz-utils \
-    zstd zstd curl curl cc gcc
+    zstd zstd curl curl cc gcc python3 python3 strace strace
 own_nix_settings
 
 cargo test --locked --lib --bins --tests

@@ -17,6 +17,7 @@ mod interrupt;
 mod kinds;
 mod known_layers;
 mod nix;
+mod plans;
 mod protocol;
 mod push;
 mod refusals;
