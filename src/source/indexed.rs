@@ -135,6 +135,14 @@ impl Indexed {
         }
     }
 
+    /// Returns the config where it does not depend on how the layers come out.
+    pub fn fixed_config(&self) -> Option<&ImageConfig> {
+        match &self.config {
+            Config::Fixed(config) => Some(config),
+            Config::Plan { .. } | Config::Nix2Container(_) => None,
+        }
+    }
+
     /// Returns the store paths that layers are made of.
     pub fn store_paths(&self) -> impl Iterator<Item = &StorePath> {
         self.layers.iter().flat_map(Layer::store_paths)
