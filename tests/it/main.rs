@@ -24,3 +24,4 @@ mod refusals;
 mod secrets;
 mod support;
 mod whole_way;
+mod writers;
