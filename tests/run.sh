@@ -1,13 +1,15 @@
 #!/bin/sh
-# Runs every test, and installs what they need on Debian: Nix, a registry, and a reader
-# of what is pushed. Nothing is skipped: a test that lacks something fails.
+# Runs every test, and installs what they need on Debian: Nix, a registry, a reader of
+# what is pushed, and what else writes images. Nothing is skipped: a test that lacks
+# something fails.
 set -eu
 cd "$(dirname "$0")/.."
 . tests/tools.sh
 
 command -v cargo >/dev/null 2>&1 || fail "cargo is missing: install Rust 1.88 or newer"
 install nix nix-bin docker-registry docker-registry skopeo skopeo git git xz xz-utils \
-    zstd zstd curl curl cc gcc
+    zstd zstd curl curl cc gcc python3 python3 strace strace buildah buildah podman podman \
+    umoci umoci
 own_nix_settings
 
 cargo test --locked --lib --bins --tests

@@ -186,13 +186,28 @@ impl Push<'_> {
                 Work::Streamed(streamed::Sending::new(self, image, self.inventory(&survey)))
             }
         };
+        let fixed_config = match layout {
+            Layout::Indexed(image) => image.fixed_config(),
+            Layout::Streamed(_) => None,
+        };
         let mut configs = survey.configs;
         for _ in 0..=MAX_REPAIRS {
-            let config = match &mut work {
-                Work::Indexed(sending) => sending.complete().await?,
-                Work::Streamed(sending) => sending.complete().await?,
+            let (config, config_bytes) = match (&mut work, fixed_config) {
+                (Work::Indexed(sending), Some(config)) => {
+                    // Not `try_join`: what is being sent when the other fails is not dropped.
+                    let sent = self.store_config(config, &mut configs);
+                    let (config, bytes) = tokio::join!(sending.complete(), sent);
+                    (config?, bytes?)
+                }
+                (work, _) => {
+                    let config = match work {
+                        Work::Indexed(sending) => sending.complete().await?,
+                        Work::Streamed(sending) => sending.complete().await?,
+                    };
+                    let bytes = self.store_config(&config, &mut configs).await?;
+                    (config, bytes)
+                }
             };
-            let config_bytes = self.store_config(&config, &mut configs).await?;
             let manifest = self.manifest(&config, &mut work)?;
             match self.or_cancelled(self.store_manifest(&manifest, &survey.tagged)).await {
                 Err(Error::Registry(registry::Error::BlobsUnknown { digests })) => {

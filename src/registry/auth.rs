@@ -337,6 +337,37 @@ mod tests {
     }
 
     #[test]
+    fn scopes_that_the_registry_names_are_asked_for_once_and_not_without_end() {
+        let mut state =
+            State { scopes: vec!["repository:app:pull,push".to_owned()], ..State::default() };
+        state.add_scopes("");
+        state.add_scopes("repository:app:pull,push repository:app:delete");
+        state.add_scopes("repository:app:delete");
+        assert_eq!(state.scopes, ["repository:app:pull,push", "repository:app:delete"]);
+        for number in 0..1000 {
+            state.add_scopes(&format!("repository:app{number}:pull"));
+        }
+        assert_eq!(state.scopes.len(), MAX_SCOPES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn uploads_that_are_refused_together_count_once_and_in_turn_not_for_ever() {
+        let auth = Auth::new(None, &"app".parse().unwrap());
+        let second = Duration::from_secs(1);
+        let mut begun = Instant::now();
+        for may_go_on in [true, true, false] {
+            tokio::time::advance(second).await;
+            for _ in 0..6 {
+                assert_eq!(auth.body_refused(begun).await, may_go_on);
+            }
+            tokio::time::advance(second).await;
+            begun = Instant::now();
+        }
+        auth.body_accepted().await;
+        assert!(auth.body_refused(begun).await);
+    }
+
+    #[test]
     fn bearer_is_found_among_other_challenges() {
         let header = r#"Negotiate, Basic realm="a, b", bEaReR realm="https://auth.io/t",service="r.io",scope="repository:a:pull,push""#;
         assert_eq!(

@@ -67,10 +67,7 @@ impl Registry {
                 Ok(answer) if answer.status().is_success() => match feeding.await {
                     Fed::All => Ok(answer),
                     Fed::Aborted => return Err(Error::BodyAborted),
-                    Fed::Refused | Fed::Stalled => {
-                        let problem = "the registry answered before it had the whole";
-                        return Err(Error::passing(way.what, problem));
-                    }
+                    Fed::Refused | Fed::Stalled => return Err(too_early(way)),
                 },
                 answer => answer,
             },
@@ -79,6 +76,9 @@ impl Registry {
                 Fed::Stalled => return Err(way.silent(self.timing().stall)),
                 // When the connection was closed, its answer says why.
                 Fed::All | Fed::Refused => match timeout(self.timing().stored, answer).await {
+                    Ok(Ok(answer)) if fed == Fed::Refused && answer.status().is_success() => {
+                        return Err(too_early(way));
+                    }
                     Ok(answer) => answer,
                     Err(_elapsed) => return Err(way.silent(self.timing().stored)),
                 },
@@ -186,6 +186,11 @@ impl Way<'_> {
     }
 }
 
+fn too_early(way: &Way<'_>) -> Error {
+    Error::passing(way.what, "the registry answered before it had the whole")
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Fed {
     All,
     Aborted,

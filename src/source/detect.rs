@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::nix2container::Nix2Container;
 use super::oci_layout::Folder;
 use super::plan::Plan;
 use super::tar_members::begins_a_tar;
@@ -30,6 +31,7 @@ enum Kind {
     OciFolder,
     Script,
     Plan,
+    Nix2Container,
 }
 
 impl Source {
@@ -110,6 +112,10 @@ impl Source {
                 let plan = Plan::read(&self.path)?;
                 layout::of_plan(&self.path, plan).map(Layout::Indexed)
             }
+            Kind::Nix2Container => {
+                let image = Nix2Container::read(&self.path)?;
+                Indexed::of_nix2container(image).map(Layout::Indexed)
+            }
         }
     }
 }
@@ -162,10 +168,7 @@ fn of_json(path: &Path) -> Result<Kind, Error> {
     let probe: Probe = serde_json::from_slice(&bytes).unwrap_or_default();
     match probe {
         Probe { store_layers: Some(_), .. } => Ok(Kind::Plan),
-        Probe { image_config: Some(_), .. } => {
-            let found = "a nix2container image";
-            Err(Error::Unsupported { path: path.to_owned(), found })
-        }
+        Probe { image_config: Some(_), .. } => Ok(Kind::Nix2Container),
         _ => Err(Error::NotAnImage { path: path.to_owned(), found: "some JSON".to_owned() }),
     }
 }
@@ -214,7 +217,6 @@ mod tests {
             (&b""[..], false, "an empty file"),
             (b"QFI\xfb\0\0\0\x03", false, "a qcow2 disk image"),
             (b"#!/bin/sh\n", false, "may not be executed"),
-            (b"{\"image-config\": {}}", false, "a nix2container image"),
             (b"[1]", false, "some JSON"),
             (b"hello", false, "neither a tar archive nor a stream script"),
             (&gz, false, "gzip data without a tar archive"),

@@ -1,18 +1,15 @@
 //! Images whose layers can each be opened by itself.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Error;
 use super::described::Described;
-use super::exact::Exact;
-use super::interrupt::Interruptible;
-use super::plan::{Base, CustomisationLayer, Plan, PlanLayer, StoreLayer};
-use super::{Error, Interrupt, Wrapper};
-use crate::image::{Descriptor, DiffId, ImageConfig};
-use crate::layer::LayerKey;
+use super::layer::{Layer, StoreObject};
+use super::nix2container::{N2cLayer, Nix2Container};
+use super::plan::{Base, Plan, PlanLayer};
+use crate::image::{DiffId, ImageConfig};
 use crate::nix::StorePath;
 
 /// An image whose layers can be opened in any order, at the same time, and again.
@@ -31,6 +28,8 @@ enum Config {
     Fixed(ImageConfig),
     /// It is made when the layers of a plan are known, which come after those of its base.
     Plan { plan: Box<Plan>, base: Option<PlanBase> },
+    /// It is made when the layers of a description by nix2container are known.
+    Nix2Container(Box<Nix2Container>),
 }
 
 /// The image that a plan builds upon.
@@ -38,39 +37,6 @@ enum Config {
 struct PlanBase {
     config: ImageConfig,
     names: Vec<String>,
-}
-
-/// A layer that can be opened by itself.
-#[derive(Debug, Clone)]
-pub struct Layer {
-    name: String,
-    diff_id: LayerDiffId,
-    size_bytes: Option<u64>,
-    wrapper: Wrapper,
-    blob: Option<Descriptor>,
-    key: Option<LayerKey>,
-    content: Content,
-}
-
-/// What is known of a layer's digest before it is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LayerDiffId {
-    /// The image's config says it: anything else is damage.
-    Fixed(DiffId),
-    /// The image says it, but its config is made when all layers are known: if the layer comes
-    /// out differently, that is what it is.
-    Claimed(DiffId),
-    /// Nothing; the config is made when all layers are known.
-    Open,
-}
-
-/// Where a layer's bytes are.
-#[derive(Debug, Clone)]
-enum Content {
-    /// A part of a file, or all of it.
-    Part { file: Arc<Path>, offset_bytes: u64, size_bytes: u64 },
-    /// Store paths, whose tar is made while it is read.
-    Store(Arc<StoreLayer>),
 }
 
 impl Indexed {
@@ -93,20 +59,8 @@ impl Indexed {
     ) -> Self {
         let Described { config, layers, .. } = described;
         let layers = layers.into_iter().zip(config.diff_ids()).map(|(layer, &diff_id)| {
-            let place = layer.place;
-            Layer {
-                diff_id: LayerDiffId::Fixed(diff_id),
-                size_bytes: Some(place.size_bytes),
-                wrapper: place.wrapper,
-                blob: layer.blob,
-                key: None,
-                content: Content::Part {
-                    file: file(&layer.member),
-                    offset_bytes: place.offset_bytes,
-                    size_bytes: place.size_bytes,
-                },
-                name: layer.member,
-            }
+            let file = file(&layer.member);
+            Layer::of_part(layer, diff_id, file)
         });
         let layers = layers.collect();
         Self { path: path.to_owned(), kind, layers, config: Config::Fixed(config) }
@@ -140,6 +94,22 @@ impl Indexed {
         Ok(Self { path: path.to_owned(), kind: "layer plan".to_owned(), layers, config })
     }
 
+    /// Makes an image of what nix2container describes.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file of a layer cannot be read.
+    pub(super) fn of_nix2container(image: Nix2Container) -> Result<Self, Error> {
+        let layers = image.layers().iter().map(|layer| match layer {
+            N2cLayer::File(file) => Layer::of_blob(file),
+            N2cLayer::Paths(paths) => Ok(Layer::of_paths(paths)),
+        });
+        let layers = layers.collect::<Result<_, Error>>()?;
+        let path = image.path().to_owned();
+        let kind = "nix2container image".to_owned();
+        Ok(Self { path, kind, layers, config: Config::Nix2Container(Box::new(image)) })
+    }
+
     /// Returns the file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -161,6 +131,15 @@ impl Indexed {
         match &self.config {
             Config::Fixed(config) => (config.os(), config.architecture()),
             Config::Plan { plan, .. } => (plan.os(), plan.architecture()),
+            Config::Nix2Container(image) => (image.os(), image.architecture()),
+        }
+    }
+
+    /// Returns the config where it does not depend on how the layers come out.
+    pub fn fixed_config(&self) -> Option<&ImageConfig> {
+        match &self.config {
+            Config::Fixed(config) => Some(config),
+            Config::Plan { .. } | Config::Nix2Container(_) => None,
         }
     }
 
@@ -185,148 +164,23 @@ impl Indexed {
     pub fn config(&self, diff_ids: &[DiffId]) -> Result<ImageConfig, Error> {
         match &self.config {
             Config::Fixed(config) => Ok(config.clone()),
+            Config::Nix2Container(image) => self.made(image.config(diff_ids)?),
             Config::Plan { plan, base } => {
                 let below = base.as_ref().map_or(0, |base| base.names.len());
                 let own = diff_ids.get(below..).unwrap_or_default();
                 let base = base
                     .as_ref()
                     .map(|base| Base { config: base.config.bytes(), layers: &base.names });
-                let bytes = plan.config(base, own)?;
-                ImageConfig::parse(bytes).map_err(|source| Error::Config {
-                    path: self.path.clone(),
-                    member: "the config made of it".to_owned(),
-                    source,
-                })
+                self.made(plan.config(base, own)?)
             }
         }
     }
-}
 
-/// What is known of an object in the Nix store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreObject {
-    /// The hash of its content, in any form that is always the same.
-    pub nar_hash: String,
-    /// How large its content is, in bytes.
-    pub nar_bytes: u64,
-}
-
-impl Layer {
-    fn of_store(store: StoreLayer) -> Self {
-        let name = match store.store_paths() {
-            [one] => one.name().to_owned(),
-            [first, rest @ ..] => format!("{} and {} more", first.name(), rest.len()),
-            [] => "nothing".to_owned(),
-        };
-        Self {
-            name,
-            diff_id: LayerDiffId::Open,
-            size_bytes: None,
-            wrapper: Wrapper::None,
-            blob: None,
-            key: None,
-            content: Content::Store(Arc::new(store)),
-        }
-    }
-
-    fn of_customisation(layer: &CustomisationLayer) -> Result<Self, Error> {
-        let file = layer.tar();
-        let size_bytes = layer
-            .open()?
-            .metadata()
-            .map_err(|source| Error::Open { path: file.clone(), source })?
-            .len();
-        Ok(Self {
-            name: "customisation".to_owned(),
-            // nixpkgs' script takes the checksum at its word.
-            diff_id: layer.checksum().map_or(LayerDiffId::Open, LayerDiffId::Fixed),
-            size_bytes: Some(size_bytes),
-            wrapper: Wrapper::None,
-            blob: None,
-            key: None,
-            content: Content::Part { file: file.into(), offset_bytes: 0, size_bytes },
+    fn made(&self, config: Vec<u8>) -> Result<ImageConfig, Error> {
+        ImageConfig::parse(config).map_err(|source| Error::Config {
+            path: self.path.clone(),
+            member: "the config made of it".to_owned(),
+            source,
         })
-    }
-
-    fn store_paths(&self) -> &[StorePath] {
-        match &self.content {
-            Content::Store(store) => store.store_paths(),
-            Content::Part { .. } => &[],
-        }
-    }
-
-    fn identify(&mut self, objects: &BTreeMap<String, StoreObject>) {
-        let Content::Store(store) = &self.content else { return };
-        let found = store.store_paths().iter().map(|path| {
-            let object = objects.get(path.as_str())?;
-            Some((path.as_str(), object))
-        });
-        let Some(found) = found.collect::<Option<Vec<_>>>() else { return };
-        let objects = found.iter().map(|(path, object)| (*path, object.nar_hash.as_str()));
-        self.key = Some(LayerKey::new(&store.recipe(), objects));
-        self.size_bytes = Some(found.iter().map(|(_, object)| object.nar_bytes).sum());
-    }
-
-    /// Returns its name in the image, for people.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Returns what is known of its digest.
-    pub fn diff_id(&self) -> LayerDiffId {
-        self.diff_id
-    }
-
-    /// Returns how many bytes are to be read for it, where that is known.
-    pub fn size_bytes(&self) -> Option<u64> {
-        self.size_bytes
-    }
-
-    /// Returns how it is compressed.
-    pub fn wrapper(&self) -> Wrapper {
-        self.wrapper
-    }
-
-    /// Returns what the image's manifest says of it as a blob, if it has one.
-    pub fn blob(&self) -> Option<&Descriptor> {
-        self.blob.as_ref()
-    }
-
-    /// Opens it. What is read is as the [`Layer::wrapper`] says; `interrupt` makes it fail.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the file cannot be opened. That it is shorter than it was is an error of
-    /// the reader.
-    pub fn open(&self, interrupt: &Interrupt) -> io::Result<Box<dyn Read + Send>> {
-        match &self.content {
-            Content::Part { file, offset_bytes, size_bytes } => {
-                let mut content = File::open(file)?;
-                content.seek(SeekFrom::Start(*offset_bytes))?;
-                let content = Interruptible::new(content, interrupt.clone());
-                Ok(Box::new(Exact::new(content, *size_bytes)))
-            }
-            Content::Store(store) => {
-                let tar = store.open().map_err(io::Error::other)?;
-                Ok(Box::new(Interruptible::new(tar, interrupt.clone())))
-            }
-        }
-    }
-
-    /// Returns the error of a reader of [`Layer::open`].
-    pub fn damaged(&self, source: io::Error) -> Error {
-        match &self.content {
-            Content::Part { file, .. } => Error::Damaged {
-                path: file.to_path_buf(),
-                what: format!("`{}` is cut or broken", self.name),
-                source,
-            },
-            Content::Store(_) => Error::StoreLayer { layer: self.name.clone(), source },
-        }
-    }
-
-    /// Returns what it is made of, if it is made of store paths and their contents are known.
-    pub fn key(&self) -> Option<&LayerKey> {
-        self.key.as_ref()
     }
 }

@@ -19,9 +19,9 @@ mod exact;
 mod indexed;
 mod inflate;
 mod interrupt;
+mod layer;
 mod layout;
 mod links;
-#[cfg_attr(not(test), expect(dead_code, reason = "`Source` does not read them yet"))]
 mod nix2container;
 mod oci_layout;
 mod plan;
@@ -36,9 +36,10 @@ pub(crate) mod tests_support;
 
 pub use detect::Source;
 pub use error::{Error, Stop};
-pub use indexed::{Indexed, Layer, LayerDiffId, StoreObject};
+pub use indexed::Indexed;
 pub use inflate::{Wrapper, inflate};
 pub use interrupt::Interrupt;
+pub use layer::{Layer, LayerDiffId, StoreObject};
 pub use layout::Layout;
 pub use streamed::Streamed;
 

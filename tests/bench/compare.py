@@ -1,4 +1,4 @@
-"""Measure snowbird beside skopeo: compare.py FOLDER MIB RUNS (called by run.sh)."""
+"""Measure snowbird beside skopeo: compare.py FOLDER MIB RUNS [alone] (called by run.sh)."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import time
 import urllib.request
 
 WORK, MIB, RUNS = os.path.abspath(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+ALONE = sys.argv[4:] == ["alone"]
 TOOLS = os.path.abspath(os.environ["TOOLS"])
 SNOWBIRD = f"{TOOLS}/snowbird"
 LAYERS = {40: 12, 400: 60}.get(MIB, 100)
@@ -223,11 +224,12 @@ def case(tool, kind, form, before, now, cache, flags):
 
 def main():
     say(f"making images of {MIB} MiB in {LAYERS} layers")
-    one, other = image(""), image("changed")
+    one = image("")
+    other = None if ALONE else image("changed")
     forms = ["tar", "tar.gz", "tar.zst", "stream", "plan"]
     cases = [("first push", kind, form, None, one, False, []) for kind in ("docker-registry", "null") for form in forms]
     cases += [("first push, gzip layers", "docker-registry", form, None, one, False, ["--compression", "gzip"]) for form in ("tar", "plan")]
-    for cache in (False, True):
+    for cache in () if ALONE else (False, True):
         end = ", with cache" if cache else ", fresh machine"
         cases += [("nothing changed" + end, "docker-registry", form, one, one, cache, []) for form in ("tar", "tar.gz", "plan")]
         cases += [("one layer changed" + end, "docker-registry", form, one, other, cache, []) for form in ("tar", "tar.gz", "plan")]
@@ -235,7 +237,7 @@ def main():
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for name, kind, form, before, now, cache, flags in cases:
         medians = {}
-        runs = {"snowbird": [], "skopeo": []}
+        runs = {"snowbird": []} if ALONE else {"snowbird": [], "skopeo": []}
         for _ in range(RUNS):
             for tool in runs:
                 runs[tool].append(case(tool, kind, form, before, now, cache, flags if tool == "snowbird" else []))
@@ -244,7 +246,7 @@ def main():
         label = name + (" (null registry)" if kind == "null" else "")
         for tool, (wall, cpu, memory, temporary, requests, sent) in medians.items():
             ratios = " | "
-            if tool == "snowbird":
+            if tool == "snowbird" and not ALONE:
                 ratios = f"{wall / medians['skopeo'][0]:.2f} | {cpu / medians['skopeo'][1]:.2f}"
             print(f"| {label} | {form} | {tool} | {wall:.2f} | {cpu:.2f} | {memory:.0f} | {temporary:.0f} | {requests:.0f} | {sent:.1f} | {ratios} |", flush=True)
 

@@ -29,7 +29,7 @@ fn in_two_halves(world: &World, archive: &Archive) -> PathBuf {
 /// Kills the registry while layers are on their way, and starts it again after `down`.
 #[track_caller]
 fn survives_a_crash_of(down: Duration) {
-    let (mut registry, world) = (DockerRegistry::start(), World::new());
+    let (mut registry, world) = (DockerRegistry::start(), forgetful());
     let archive = Archive::large("hello");
     let script = in_two_halves(&world, &archive);
     let to = format!("{}/web:v1", registry.address());
@@ -66,6 +66,13 @@ fn moments(count: u32, time: Duration) -> Vec<Duration> {
     (0..count).map(|part| time * (part * 1000 + random()) / (count * 1000)).collect()
 }
 
+/// A machine that remembers nothing from one push to the next.
+fn forgetful() -> World {
+    let mut world = World::new();
+    world.set("XDG_CACHE_HOME", "/proc/nowhere");
+    world
+}
+
 /// Pushes to the end, and returns how long that took.
 fn pushed(world: &World, path: &Path, to: &str) -> Duration {
     let start = Instant::now();
@@ -75,7 +82,7 @@ fn pushed(world: &World, path: &Path, to: &str) -> Duration {
 
 #[test]
 fn a_push_survives_a_crash_of_the_registry_at_any_moment() {
-    let (mut registry, world) = (DockerRegistry::start(), World::new());
+    let (mut registry, world) = (DockerRegistry::start(), forgetful());
     let archive = Archive::large("hello");
     let path = archive.write(&world, Kind::Plain);
     let host = registry.address();
@@ -94,7 +101,7 @@ fn a_push_survives_a_crash_of_the_registry_at_any_moment() {
 
 #[test]
 fn a_push_that_is_killed_at_any_moment_leaves_a_whole_image_or_none() {
-    let (registry, world) = (DockerRegistry::start(), World::new());
+    let (registry, world) = (DockerRegistry::start(), forgetful());
     let archive = Archive::large("hello");
     let path = archive.write(&world, Kind::Plain);
     let host = registry.address();

@@ -64,6 +64,17 @@ fn oci_layouts_and_archives_come_back() {
 }
 
 #[test]
+fn an_image_of_nix2container_comes_back_with_its_layers() {
+    let (image, kind) = pushed("nix2container");
+    assert_eq!(kind, "nix2container image");
+    assert_eq!(image.diff_ids(), expected().diff_ids());
+    let config: serde_json::Value = serde_json::from_str(&image.config_text()).unwrap();
+    let original: serde_json::Value = serde_json::from_str(&expected().config_text()).unwrap();
+    assert_eq!(config["config"], original["config"]);
+    assert_eq!(config["rootfs"], original["rootfs"]);
+}
+
+#[test]
 fn what_is_no_container_is_told_by_its_name() {
     let world = World::new();
     for (package, words) in [

@@ -8,6 +8,9 @@ use crate::support::scripted_registry::{Answer, End, Fault};
 use crate::support::{Archive, Kind, ScriptedRegistry, World};
 
 /// What stands for every attempt to mount.
+const MOUNTS: &str = "/v2/here/blobs/uploads/?mount=";
+
+/// What stands for all that is begun there.
 const HERE: &str = "/v2/here/blobs/uploads/";
 
 /// Pushes an image to one repository, then to another one while the faults strike what is
@@ -32,7 +35,7 @@ async fn sent_beside(order: impl FnOnce(&ScriptedRegistry)) -> (ScriptedRegistry
 async fn what_can_be_mounted_is_not_sent() {
     let (registry, sent) = sent_beside(|_| {}).await;
     assert_eq!(sent, 1, "the config alone");
-    let mounts = registry.asked("POST", &format!("{HERE}?mount="));
+    let mounts = registry.asked("POST", MOUNTS);
     assert_eq!(mounts.len(), 2);
     assert!(mounts.iter().all(|mount| mount.head.target.ends_with("&from=there")), "{mounts:?}");
 }
@@ -42,7 +45,7 @@ async fn a_refusal_to_mount_is_no_failure() {
     for status in [400, 401, 403, 404, 405, 501] {
         let (_, sent) = sent_beside(|registry| {
             for nth in 1..=2 {
-                registry.order("POST", HERE, nth, Fault::Answer(Answer::new(status)));
+                registry.order("POST", MOUNTS, nth, Fault::Answer(Answer::new(status)));
             }
         })
         .await;
@@ -55,7 +58,7 @@ async fn an_upload_that_was_opened_instead_is_called_off() {
     let (registry, sent) = sent_beside(|registry| {
         for nth in 1..=2 {
             let opened = Answer::new(202).with("location", &format!("{HERE}77?_state=1"));
-            registry.order("POST", HERE, nth, Fault::Answer(opened));
+            registry.order("POST", MOUNTS, nth, Fault::Answer(opened));
         }
     })
     .await;
@@ -66,7 +69,7 @@ async fn an_upload_that_was_opened_instead_is_called_off() {
 #[tokio::test]
 async fn an_upload_that_was_opened_nowhere_is_left_alone() {
     let (registry, sent) = sent_beside(|registry| {
-        registry.order("POST", HERE, 1, Fault::Answer(Answer::new(202)));
+        registry.order("POST", MOUNTS, 1, Fault::Answer(Answer::new(202)));
     })
     .await;
     assert_eq!(sent, 2);
@@ -77,25 +80,25 @@ async fn an_upload_that_was_opened_nowhere_is_left_alone() {
 async fn a_mount_that_fails_for_a_moment_is_tried_again_and_one_that_goes_on_failing_is_not() {
     let broken = Fault::Answer(Answer::new(503).body("<html>busy</html>"));
     let (_, sent) = sent_beside(|registry| {
-        registry.order("POST", HERE, 1, broken.clone());
-        registry.order("POST", HERE, 2, Fault::Cut(0, End::Reset));
+        registry.order("POST", MOUNTS, 1, broken.clone());
+        registry.order("POST", MOUNTS, 2, Fault::Cut(0, End::Reset));
     })
     .await;
     assert_eq!(sent, 1);
     let (registry, sent) = sent_beside(|registry| {
         for nth in 1..=4 {
-            registry.order("POST", HERE, nth, broken.clone());
+            registry.order("POST", MOUNTS, nth, broken.clone());
         }
     })
     .await;
     assert_eq!(sent, 3);
-    assert_eq!(registry.asked("POST", &format!("{HERE}?mount=")).len(), 4);
+    assert_eq!(registry.asked("POST", MOUNTS).len(), 4);
 }
 
 #[tokio::test]
 async fn what_was_mounted_in_words_alone_is_sent() {
     let (registry, sent) = sent_beside(|registry| {
-        registry.order("POST", HERE, 1, Fault::Answer(Answer::new(201)));
+        registry.order("POST", MOUNTS, 1, Fault::Answer(Answer::new(201)));
     })
     .await;
     assert_eq!(sent, 2, "the config and the layer");

@@ -1,4 +1,4 @@
-//! An independent reader of what was pushed.
+//! An independent reader of what was pushed, and of what there was to push.
 
 use std::fs;
 use std::io::Read as _;
@@ -18,18 +18,33 @@ pub(crate) struct ReadBack {
 
 /// Copies an image out of a registry, with credentials such as `user:password` if any.
 pub(crate) fn read(reference: &str, credentials: Option<&str>) -> ReadBack {
+    let flags = match credentials {
+        Some(pair) => vec!["--src-tls-verify=false", "--src-creds", pair],
+        None => vec!["--src-tls-verify=false", "--src-no-creds"],
+    };
+    let image = copy(&format!("docker://{reference}"), &flags);
+    assert!(image.layers_are_of_their_types(), "{}", image.manifest);
+    image
+}
+
+/// Copies an image out of a file or folder, such as `oci-archive:/work/image.tar`.
+pub(crate) fn read_written(image: &str) -> ReadBack {
+    copy(image, &[])
+}
+
+fn copy(image: &str, flags: &[&str]) -> ReadBack {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("copy");
-    let mut command = Command::new("skopeo");
-    command.args(["--insecure-policy", "copy", "--src-tls-verify=false", "--quiet"]);
-    match credentials {
-        Some(pair) => command.args(["--src-creds", pair]),
-        None => command.arg("--src-no-creds"),
-    };
-    command.arg(format!("docker://{reference}")).arg(format!("dir:{}", copy.display()));
-    command.env("HOME", folder.path()).env("TMPDIR", folder.path());
-    let output = command.output().expect("these tests need `skopeo` on PATH");
-    assert!(output.status.success(), "skopeo cannot read `{reference}`: {output:?}");
+    let output = Command::new("skopeo")
+        .args(["--insecure-policy", "copy", "--quiet"])
+        .args(flags)
+        .arg(image)
+        .arg(format!("dir:{}", copy.display()))
+        .env("HOME", folder.path())
+        .env("TMPDIR", folder.path())
+        .output()
+        .expect("these tests need `skopeo` on PATH");
+    assert!(output.status.success(), "skopeo cannot read `{image}`: {output:?}");
 
     let manifest = serde_json::from_slice(&fs::read(copy.join("manifest.json")).unwrap()).unwrap();
     let blob = |digest: &str| fs::read(copy.join(digest.trim_start_matches("sha256:"))).unwrap();
@@ -68,10 +83,24 @@ impl ReadBack {
         String::from_utf8_lossy(&self.config).into_owned()
     }
 
+    /// Returns the digest of the config.
+    pub(crate) fn config_digest(&self) -> Digest {
+        Digest::of(&self.config)
+    }
+
     /// Returns the digests of the layers' blobs.
     pub(crate) fn layer_digests(&self) -> Vec<&str> {
         let layers = self.manifest["layers"].as_array().unwrap();
         layers.iter().map(|layer| layer["digest"].as_str().unwrap()).collect()
+    }
+
+    /// Returns whether each layer is compressed as its media type says.
+    pub(crate) fn layers_are_of_their_types(&self) -> bool {
+        let is_so = |(media_type, blob): (&str, &Vec<u8>)| {
+            media_type.ends_with("gzip") && blob.starts_with(&[0x1f, 0x8b])
+                || media_type.ends_with("zstd") && blob.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+        };
+        self.layer_types().into_iter().zip(&self.layers).all(is_so)
     }
 
     /// Returns the media types of the layers.
@@ -90,7 +119,9 @@ fn inflated(blob: &[u8]) -> Vec<u8> {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
             zstd::Decoder::new(blob).unwrap().read_to_end(&mut bytes).unwrap();
         }
-        _ => panic!("a layer is neither gzip nor zstd"),
+        // Archives hold layers as they are, and one without files is two blocks of zeros.
+        _ if blob.get(257..262) == Some(b"ustar") || blob == [0; 1024] => return blob.to_vec(),
+        _ => panic!("a layer is neither gzip nor zstd nor tar"),
     }
     bytes
 }

@@ -97,9 +97,25 @@ impl World {
         self.start(arguments).wait()
     }
 
+    /// Runs the program to its end, and returns too which files it and its children opened.
+    pub(crate) fn run_traced(&self, arguments: &[&str]) -> (Outcome, Vec<String>) {
+        let trace = self.work().join("trace");
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-z", "-e", "trace=open,openat", "-o"]).arg(&trace);
+        strace.arg(env!("CARGO_BIN_EXE_snowbird"));
+        let outcome = self.start_by(strace, arguments).wait();
+        let trace = fs::read_to_string(trace).expect("these tests need `strace` on PATH");
+        let opened = trace.lines().filter_map(|line| line.split('"').nth(1).map(str::to_owned));
+        (outcome, opened.collect())
+    }
+
     /// Starts the program.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_snowbird"))
+        self.start_by(Command::new(env!("CARGO_BIN_EXE_snowbird")), arguments)
+    }
+
+    fn start_by(&self, mut program: Command, arguments: &[&str]) -> Running {
+        let mut child = program
             .args(arguments)
             .current_dir(self.work())
             .env_clear()

@@ -91,7 +91,7 @@ impl Script {
     pub(super) fn strike(&mut self, head: &Head) -> Option<Fault> {
         let mut struck = None;
         for order in &mut self.0 {
-            if order.method == head.method && matches(&order.path, head.path()) {
+            if order.method == head.method && matches(&order.path, &head.target) {
                 order.seen += 1;
                 if (order.from..=order.to).contains(&order.seen) && struck.is_none() {
                     struck = Some(order.fault.clone());
