@@ -14,7 +14,10 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::Built { store_path, elapsed_ms } => {
             format!("built {store_path} in {}", duration(*elapsed_ms))
         }
-        Event::ImageOpened { kind, path } => format!("pushing {path}, a {kind}"),
+        Event::ImageOpened { kind, path } => {
+            let article = if kind.starts_with(['a', 'O']) { "an" } else { "a" };
+            format!("pushing {path}, {article} {kind}")
+        }
         Event::ImageFound { reference } => format!("{reference} is there already, whole"),
         Event::LayersMissing { layers, missing, missing_bytes } => {
             let bytes = missing_bytes.map(|bytes| format!(", {} to read", HumanBytes(bytes)));
