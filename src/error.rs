@@ -46,11 +46,22 @@ impl Account {
         let causes = iter::successors(error.source(), |&cause| cause.source());
         Self {
             code: error.code(),
-            message: error.to_string(),
-            causes: causes.map(ToString::to_string).collect(),
+            message: shown(&error.to_string()),
+            causes: causes.map(|cause| shown(&cause.to_string())).collect(),
             hint: error.hint().map(Cow::into_owned),
         }
     }
+}
+
+/// Escapes what a terminal would obey: errors quote names of files, members of archives and
+/// what other crates have read. Lines stay lines.
+fn shown(text: &str) -> String {
+    let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if obeyed(c) { shown.extend(c.escape_debug()) } else { shown.push(c) }
+    }
+    shown
 }
 
 /// Writes the error, its causes and its hint on lines of their own, without a line end.
@@ -92,5 +103,12 @@ mod tests {
             Account::of(&error).to_string(),
             "error: cannot push layer 3 of 7\n  caused by: connection reset\n\nhint: try again"
         );
+    }
+
+    #[test]
+    fn what_an_error_quotes_cannot_command_the_terminal() {
+        let error = Push(std::io::Error::other("no `\u{1b}[2J\u{9b}m`:\n\tgone\u{7f}"));
+        let causes = Account::of(&error).causes;
+        assert_eq!(causes, ["no `\\u{1b}[2J\\u{9b}m`:\n\tgone\\u{7f}"]);
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use snowbird::error::Account;
 use snowbird::image::{DiffId, Digest, ImageConfig};
 use snowbird::source::{Error, Image, Indexed, Interrupt, Layout, Member, Source, Stop, Visit};
 use tempfile::TempDir;
@@ -88,13 +89,9 @@ fn good<T>(result: Result<T, Error>) -> Option<T> {
 }
 
 fn can_be_shown(error: &Error) {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        let text = error.to_string();
-        assert!(!text.chars().any(char::is_control), "would be shown: {text:?}");
-        assert!(text.len() < 64 << 10, "would be shown: {} bytes", text.len());
-        cause = error.source();
-    }
+    let text = Account::of(error).to_string();
+    assert!(!text.contains(|c: char| c.is_control() && !"\n\t".contains(c)), "{text:?}");
+    assert!(text.len() < 64 << 10, "{} bytes would be shown", text.len());
 }
 
 /// Reads layers, up to a bound.
