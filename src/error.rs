@@ -48,7 +48,7 @@ impl Account {
             code: error.code(),
             message: shown(&error.to_string()),
             causes: causes.map(|cause| shown(&cause.to_string())).collect(),
-            hint: error.hint().map(Cow::into_owned),
+            hint: error.hint().map(|hint| shown(&hint)),
         }
     }
 }
