@@ -38,9 +38,8 @@ pub enum Encoding {
 impl Encoding {
     /// gzip at the level where zlib-rs gives the most for its time.
     pub const GZIP: Self = Self::Gzip { level: 3 };
-    /// zstd at the level that leaves a twentieth more than its default, in two thirds of the
-    /// time: smaller than any gzip, at three times its speed. `tests/bench/README.md` has the
-    /// numbers.
+    /// zstd at the level that leaves a twentieth more than its default, in less time: smaller
+    /// than any gzip, at three times its speed. `tests/bench/README.md` has the numbers.
     pub const ZSTD: Self = Self::Zstd { level: 2 };
 
     /// Returns the compression, as media types name it.
