@@ -140,7 +140,6 @@ mod tests {
         Image {
             config: ImageConfig::parse(config.to_string().into_bytes()).unwrap(),
             layers: layers.iter().map(|(named, _)| member(named).name).collect(),
-            repo_tags: Vec::new(),
             uncompressed_bytes: None,
         }
     }

@@ -12,7 +12,6 @@ pub(super) struct Described {
     pub(super) config: ImageConfig,
     /// Lowest first. One may occur twice.
     pub(super) layers: Vec<DescribedLayer>,
-    pub(super) repo_tags: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -61,12 +60,12 @@ impl Described {
 
 impl From<Described> for Image {
     fn from(described: Described) -> Self {
-        let Described { config, layers, repo_tags } = described;
+        let Described { config, layers } = described;
         let bytes = |layer: &DescribedLayer| {
             (layer.place.wrapper == Wrapper::None).then_some(layer.place.size_bytes)
         };
         let uncompressed_bytes = layers.iter().map(bytes).sum();
         let layers = layers.into_iter().map(|layer| layer.member).collect();
-        Self { config, layers, repo_tags, uncompressed_bytes }
+        Self { config, layers, uncompressed_bytes }
     }
 }

@@ -54,8 +54,7 @@ pub(super) fn image(
         Ok(DescribedLayer { member, written: name.clone(), place, blob: None })
     });
     let layers = layers.collect::<Result<_, Error>>()?;
-    let repo_tags = entry.repo_tags.unwrap_or_default();
-    Described { config, layers, repo_tags }.checked(members.path(), MANIFEST)
+    Described { config, layers }.checked(members.path(), MANIFEST)
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ impl Indexed {
         described: Described,
         file: impl Fn(&str) -> Arc<Path>,
     ) -> Self {
-        let Described { config, layers, .. } = described;
+        let Described { config, layers } = described;
         let layers = layers.into_iter().zip(config.diff_ids()).map(|(layer, &diff_id)| {
             let file = file(&layer.member);
             Layer::of_part(layer, diff_id, file)

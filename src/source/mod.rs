@@ -54,8 +54,6 @@ pub struct Image {
     pub config: ImageConfig,
     /// The members that hold the layers, lowest first. One may occur twice.
     pub layers: Vec<String>,
-    /// The names that the archive gives the image, such as `hello:latest`.
-    pub repo_tags: Vec<String>,
     /// The size of all its tars in bytes, where none is compressed by itself.
     pub uncompressed_bytes: Option<u64>,
 }

@@ -183,7 +183,7 @@ fn of_manifest(blobs: &impl Blobs, path: &Path, digest: Digest) -> Result<Descri
         Ok(DescribedLayer { written: member.clone(), member, place, blob: Some(blob) })
     });
     let layers = layers.collect::<Result<_, Error>>()?;
-    Described { config, layers, repo_tags: Vec::new() }.checked(path, &member)
+    Described { config, layers }.checked(path, &member)
 }
 
 /// Returns the name of a blob in the layout.

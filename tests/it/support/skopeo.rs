@@ -27,7 +27,7 @@ pub(crate) fn read(reference: &str, credentials: Option<&str>) -> ReadBack {
     image
 }
 
-/// Copies an image out of a file or folder, such as `oci-archive:/work/image.tar`.
+/// Copies an image out of a file or folder, such as `oci-archive:image.tar`.
 pub(crate) fn read_written(image: &str) -> ReadBack {
     copy(image, &[])
 }
