@@ -21,6 +21,9 @@ const LET_GO: Duration = Duration::from_secs(2);
 /// How long an interrupted deploy waits for leases that are being given.
 const LAST_GRANTS: Duration = Duration::from_secs(1);
 
+/// What the leases are for, for those who meet them.
+const PURPOSE: &str = "snowbird deploy";
+
 /// The leases of a deploy. [`Leases::release`] must end it.
 #[derive(Debug)]
 pub(super) struct Leases<'a> {
@@ -81,8 +84,10 @@ impl<'a> Leases<'a> {
             sleep(self.ttl / 3).await;
             let leases = self.lock().clone();
             join_all(leases.iter().map(async |(machine, nonce)| {
-                let renewed =
-                    self.client.lease_machine(self.app, machine, self.ttl, Some(nonce)).await;
+                let renewed = self
+                    .client
+                    .lease_machine(self.app, machine, self.ttl, Some(nonce), PURPOSE)
+                    .await;
                 // A lease that is lost shows when the machine is updated.
                 if let Err(error) = renewed {
                     tracing::warn!(%machine, %error, "lease not refreshed");
@@ -116,7 +121,7 @@ async fn acquire(
     machine: &str,
     ttl: Duration,
 ) -> Result<LeaseNonce, Error> {
-    match client.lease_machine(app, machine, ttl, None).await {
+    match client.lease_machine(app, machine, ttl, None, PURPOSE).await {
         Ok(lease) => lease.nonce.ok_or_else(|| {
             Error::Fly(FlyError::Unreadable {
                 what: format!("lease machine {machine}"),
