@@ -5,24 +5,25 @@
 //! need not be sent.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Explain;
 use crate::event::{Event, Reporter};
 use crate::fly;
 use crate::fly::AppName;
-use crate::fly::config::AppConfig;
 use crate::image::{Reference, Tag};
 use crate::layer::Memo;
 use crate::nix::{self, BuildOutput, Installable, Nix, PathInfo, StorePath};
 use crate::push::{self, Format, Platform, Push, Pushed, Reuse};
 use crate::registry::Registry;
-use crate::rollout::{self, Settings};
+use crate::rollout::{self, Current, Settings, Target};
 use crate::source::{self, Indexed, Layout, Source, StoreObject};
 
 /// Why a run failed: as its part did.
@@ -44,6 +45,9 @@ pub enum Error {
     /// Rolling out failed.
     #[error(transparent)]
     Rollout(#[from] rollout::Error),
+    /// One image cannot be had by apps of several organizations.
+    #[error("the apps belong to several organizations: {}", .0.join(", "))]
+    SeveralOrganizations(Vec<String>),
     /// The run was cancelled.
     #[error("interrupted")]
     Interrupted,
@@ -57,18 +61,26 @@ impl Error {
             Self::Push(error) => Some(error),
             Self::Fly(error) => Some(error),
             Self::Rollout(error) => Some(error),
-            Self::Interrupted => None,
+            Self::SeveralOrganizations(_) | Self::Interrupted => None,
         }
     }
 }
 
 impl Explain for Error {
     fn code(&self) -> &'static str {
-        self.inner().map_or("interrupted", |error| error.code())
+        match self {
+            Self::SeveralOrganizations(_) => "fly.several-organizations",
+            error => error.inner().map_or("interrupted", Explain::code),
+        }
     }
 
     fn hint(&self) -> Option<Cow<'static, str>> {
-        self.inner()?.hint()
+        match self {
+            Self::SeveralOrganizations(_) => {
+                Some("an image is seen within its organization alone: deploy to each apart".into())
+            }
+            error => error.inner()?.hint(),
+        }
     }
 }
 
@@ -263,70 +275,97 @@ pub enum Image {
     Ready(Reference),
 }
 
+/// An app, and what it shall run besides the image.
+#[derive(Debug)]
+pub struct AppRequest {
+    /// The app.
+    pub app: AppName,
+    /// What its machines shall be like.
+    pub target: Target,
+    /// How they are changed.
+    pub settings: Settings,
+}
+
 /// A whole deploy.
 #[derive(Debug)]
 pub struct Request {
     /// What the machines shall run.
     pub image: Image,
-    /// The app.
-    pub app: AppName,
-    /// Its configuration.
-    pub config: AppConfig,
-    /// How the machines are changed.
-    pub settings: Settings,
+    /// The apps, of one organization, in the order in which they are deployed to. An image is
+    /// pushed to the first one's repository, from where the others have it too.
+    pub apps: Vec<AppRequest>,
 }
 
-/// What a deploy came to.
+/// What a deploy to one app came to.
 #[derive(Debug)]
 pub struct Deployed {
-    /// The image that the app runs.
+    /// The app.
+    pub app: AppName,
+    /// The image that it runs.
     pub image: Reference,
-    /// What became of the machines.
+    /// What became of its machines.
     pub outcome: rollout::Outcome,
 }
 
-/// Builds, pushes and rolls out.
+/// Builds, pushes and rolls out, to one app after the other.
 ///
 /// # Errors
 ///
 /// Fails as its parts do, and when `cancel` fires. What was begun is tidied up: uploads are
-/// cancelled, leases released.
+/// cancelled, leases released. The first app that fails is the last that is touched.
 pub async fn deploy(
     fly: &fly::Client,
     request: Request,
     reporter: &Arc<dyn Reporter>,
     cancel: &CancellationToken,
-) -> Result<Deployed, Error> {
+) -> Result<Vec<Deployed>, Error> {
     let start = Instant::now();
-    let Request { image, app, config, settings } = request;
-    rollout::check(&config)?;
+    let Request { image, apps } = request;
     let reference = match image {
         Image::Ready(reference) => reference,
         Image::Build { request, registry } => {
-            let inspect = async { Ok(rollout::inspect(fly, &app).await?) };
             let build = build(&request, &**reporter);
             // Whichever fails first ends the other.
-            let both = Box::pin(async { tokio::try_join!(inspect, build) });
-            let (current, built) = or_cancelled(cancel, both).await?;
-            let images = current.images();
-            let previous = images.iter().filter_map(|image| image.parse().ok()).collect();
+            let both = Box::pin(async { tokio::try_join!(foresee(fly, &apps), build) });
+            let (previous, built) = or_cancelled(cancel, both).await?;
             let platform = Platform::LinuxAmd64;
             let to = Destination { registry: &registry, previous, platform };
             Box::pin(push_built(&request, &built, to, reporter, cancel)).await?.reference
         }
     };
-    let request =
-        rollout::Request { config, app: app.clone(), image: reference.to_string(), settings };
-    let outcome = rollout::run(fly, request, Arc::clone(reporter), cancel.clone());
-    let outcome = Box::pin(outcome).await?;
-    reporter.report(Event::Deployed {
-        app: app.to_string(),
-        image: reference.to_string(),
-        version: outcome.version,
-        changed: outcome.changed,
-        unchanged: outcome.unchanged,
-        url: outcome.url.clone(),
-        elapsed_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
-    });
-    Ok(Deployed { image: reference, outcome })
+    let mut deployed = Vec::new();
+    for AppRequest { app, target, settings } in apps {
+        let image = reference.to_string();
+        let request = rollout::Request { app: app.clone(), target, image, settings };
+        let outcome = rollout::run(fly, request, Arc::clone(reporter), cancel.clone());
+        let outcome = Box::pin(outcome).await?;
+        reporter.report(Event::Deployed {
+            app: app.to_string(),
+            image: reference.to_string(),
+            version: outcome.version,
+            changed: outcome.changed,
+            unchanged: outcome.unchanged,
+            url: outcome.url.clone(),
+            elapsed_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+        });
+        deployed.push(Deployed { app, image: reference.clone(), outcome });
+    }
+    Ok(deployed)
+}
+
+/// Looks at the apps before anything is built for them: what cannot be deployed is told now.
+/// Returns the images that they run, which may share layers with the new one.
+async fn foresee(fly: &fly::Client, apps: &[AppRequest]) -> Result<Vec<Reference>, Error> {
+    let looked_at = try_join_all(apps.iter().map(async |request| {
+        let AppRequest { app, target, settings } = request;
+        rollout::foresee(fly, app, target, settings).await
+    }));
+    let looked_at = looked_at.await?;
+    let organizations: BTreeSet<_> =
+        looked_at.iter().map(|current| current.app.organization.slug.clone()).collect();
+    if organizations.len() > 1 {
+        return Err(Error::SeveralOrganizations(organizations.into_iter().collect()));
+    }
+    let images = looked_at.iter().flat_map(Current::images);
+    Ok(images.filter_map(|image| image.parse().ok()).collect())
 }

@@ -112,6 +112,73 @@ pub enum Event {
         /// Machines that deploys manage.
         machines: usize,
     },
+    /// It is known what is to be done with the app's machines.
+    RolloutPlanned {
+        /// How machines are replaced, such as `rolling`.
+        strategy: String,
+        /// Machines that are created, spares included.
+        creates: usize,
+        /// Machines that get another configuration.
+        updates: usize,
+        /// Machines that make way for new ones.
+        replaces: usize,
+        /// Machines that are destroyed.
+        destroys: usize,
+        /// Machines that stay as they are.
+        unchanged: usize,
+    },
+    /// Another deploy holds a machine, and it is waited for.
+    LeaseAwaited {
+        /// ID of the machine.
+        machine: String,
+        /// Who holds the lease, as far as the platform tells.
+        owner: String,
+        /// When it ends by itself, RFC 3339.
+        until: String,
+    },
+    /// An IP address was given to the app.
+    AddressAssigned {
+        /// The address.
+        address: String,
+        /// What kind, such as `shared_v4`.
+        kind: String,
+    },
+    /// A volume was made.
+    VolumeCreated {
+        /// The platform's ID of it.
+        volume: String,
+        /// Its name.
+        name: String,
+        /// The process group that it is for.
+        group: String,
+        /// Where it is.
+        region: String,
+        /// Its size in GB.
+        size_gb: u64,
+    },
+    /// A machine was made that runs one command: the release command, or a machine check.
+    CommandStarted {
+        /// ID of the machine.
+        machine: String,
+        /// The command.
+        command: String,
+    },
+    /// The command came to a good end.
+    CommandSucceeded {
+        /// ID of the machine.
+        machine: String,
+        /// The command.
+        command: String,
+        /// Milliseconds that it took.
+        elapsed_ms: u64,
+    },
+    /// A deploy failed, and machines get back what they ran before.
+    GoingBack {
+        /// Why, in one sentence.
+        reason: String,
+        /// Machines that were changed or made.
+        machines: usize,
+    },
     /// The platform has recorded a release.
     ReleaseCreated {
         /// Number of the release, from 1.
@@ -127,7 +194,8 @@ pub enum Event {
         #[serde(flatten)]
         step: MachineStep,
     },
-    /// A line that a machine wrote, shown because something failed.
+    /// A line that a machine wrote, shown because something failed or because the machine runs
+    /// one command.
     MachineLog {
         /// The machine's ID.
         machine: String,
@@ -194,6 +262,43 @@ pub enum MachineStep {
         passing: usize,
         /// Checks that it has.
         total: usize,
+    },
+    /// Its process ended, and nobody had asked for that.
+    Exited {
+        /// How, in one sentence.
+        reason: String,
+        /// Exit code of the process.
+        exit_code: i64,
+        /// The signal that ended it.
+        signal: Option<i64>,
+        /// Whether the kernel killed it for want of memory.
+        oom_killed: bool,
+        /// How often the machine has been restarted, if the platform tells.
+        restart_count: Option<u64>,
+        /// Whether the platform starts it again.
+        restarting: bool,
+    },
+    /// It makes way for a new machine.
+    Replacing {
+        /// Why, in half a sentence.
+        reason: String,
+    },
+    /// The proxy sends requests to it from now on.
+    Uncordoned,
+    /// The proxy sends no more requests to it.
+    Cordoned,
+    /// It is being stopped.
+    Stopping,
+    /// It is gone.
+    Destroyed,
+    /// It is being given back what it ran before.
+    Restoring,
+    /// It runs what it ran before.
+    Restored,
+    /// It could not be given back what it ran before.
+    NotRestored {
+        /// Why, in one sentence.
+        reason: String,
     },
     /// It runs the new image and is healthy, or is stopped and will run it.
     Done,

@@ -10,12 +10,12 @@ use super::args::{DeployArgs, FlyArgs};
 use super::exit::Failure;
 use super::platform::Fly;
 use super::push::{fly_credentials, image_request, registry, repository, transport};
-use crate::deploy::{Deployed, Image, Request, deploy};
+use crate::deploy::{AppRequest, Deployed, Image, Request, deploy};
 use crate::event::Event;
 use crate::fly::AppName;
 use crate::fly::config::{AppConfig, Strategy, Warning};
 use crate::image::Reference;
-use crate::rollout::Settings;
+use crate::rollout::{Settings, Target};
 
 /// Builds, pushes and rolls out, and prints the image by digest.
 pub(super) async fn run(context: &Context, args: DeployArgs) -> Result<(), Failure> {
@@ -32,13 +32,15 @@ pub(super) async fn run(context: &Context, args: DeployArgs) -> Result<(), Failu
     let fly = Fly::of(context, &args.fly, args.sandbox.as_deref(), &app).await?;
     let image = image(context, &args, &config, &fly, &app)?;
     let client = fly.client(context)?;
-    let mut settings = Settings::DEFAULT;
-    if let Some(timeout) = args.wait_timeout.or(config.wait_timeout()) {
-        settings.wait_timeout = timeout;
+    let mut settings = Settings::of(&config);
+    if let Some(timeout) = args.wait_timeout {
+        settings.patience.wait_timeout = timeout;
     }
-    let request = Request { image, app, config, settings };
+    let target = Target::Config(Box::new(config));
+    let request = Request { image, apps: vec![AppRequest { app, target, settings }] };
     let deployed = deploy(&client, request, &context.reporter, &context.cancel).await;
-    let Deployed { image, outcome } = deployed.map_err(Failure::of)?;
+    let deployed = deployed.map_err(Failure::of)?;
+    let Some(Deployed { image, outcome, .. }) = deployed.into_iter().next() else { return Ok(()) };
     let image = image.to_string();
     let value = json!({
         "image": image,

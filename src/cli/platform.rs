@@ -59,7 +59,8 @@ impl Fly {
         };
         let machines = address("FLY_FLAPS_BASE_URL", Endpoints::MACHINES);
         let web = address("FLY_UIEX_BASE_URL", Endpoints::WEB);
-        let endpoints = Endpoints::new(machines, web).map_err(Failure::of)?;
+        let api = address("FLY_API_BASE_URL", Endpoints::API);
+        let endpoints = Endpoints::new(machines, web, api).map_err(Failure::of)?;
         let retry = Retry::new(Arc::clone(&context.reporter));
         Ok(Client::new(context.clients()?, endpoints, self.token.clone(), retry))
     }

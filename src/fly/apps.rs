@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use super::client::Call;
+use super::call::Call;
 use super::wire::App;
 use super::{AppName, Client, Error};
 

@@ -4,70 +4,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Response, StatusCode, Url};
-use serde::Serialize;
+use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::http::{
     Clients, Judge, Patience, Retry, Verdict, clean, read_capped, send, status_verdict,
 };
 
-use super::wire::{ErrorBody, LeaseNonce};
-use super::{Error, Refusal, Token};
+use super::call::{Again, Call};
+use super::endpoints::Service;
+use super::wire::ErrorBody;
+use super::{Endpoints, Error, Refusal, Token};
 
 const NONCE: HeaderName = HeaderName::from_static("fly-machine-lease-nonce");
 const REQUEST_ID: &str = "fly-request-id";
+/// Where the next page of a list begins; the last one has none.
+const NEXT_CURSOR: &str = "fly-next-cursor";
 
 /// How long the first answer may take: a wrong address should be told within seconds.
 const FIRST_ANSWER: Duration = Duration::from_secs(5);
 
-/// How long an answer may take. Updates are answered when the host has taken them, which
-/// includes the pull of a large image.
-const ANSWER: Duration = Duration::from_secs(180);
-
 /// A list of a thousand machines with their events stays below this.
 const LARGEST_ANSWER: usize = 32 << 20;
 const LARGEST_REFUSAL: usize = 64 << 10;
-
-/// Where the platform's APIs are. Of each address only scheme, host and port count.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoints {
-    machines: Url,
-    web: Url,
-}
-
-impl Endpoints {
-    /// The Machines API of the platform.
-    pub const MACHINES: &str = "https://api.machines.dev";
-    /// Releases and logs of the platform.
-    pub const WEB: &str = "https://api.fly.io";
-
-    /// Takes the addresses of the Machines API, and of releases and logs.
-    ///
-    /// # Errors
-    ///
-    /// Fails when one is not the address of an HTTP server.
-    pub fn new(machines: &str, web: &str) -> Result<Self, Error> {
-        Ok(Self { machines: base(machines)?, web: base(web)? })
-    }
-}
-
-fn base(address: &str) -> Result<Url, Error> {
-    let wrong = |reason: String| Error::Address { address: clean(address), reason };
-    let url = Url::parse(address.trim()).map_err(|e| wrong(e.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(wrong("it must begin with `https://` or `http://`".to_owned()));
-    }
-    if url.password().is_some() || !url.username().is_empty() {
-        return Err(Error::Address {
-            address: url.host_str().unwrap_or_default().to_owned(),
-            reason: "credentials do not belong there".to_owned(),
-        });
-    }
-    Ok(url)
-}
 
 /// Speaks to the platform with one token.
 ///
@@ -79,66 +40,14 @@ pub struct Client {
     token: Token,
     retry: Retry,
     answered: Arc<AtomicBool>,
+    /// Held by whoever creates a thing that is known by being new.
+    alone: Arc<Mutex<()>>,
 }
 
-/// Which API a request goes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Service {
-    Machines,
-    Releases,
-    Logs,
-}
-
-/// Which failures are tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
-    /// All that may pass: doing it twice is doing it once.
-    Transient,
-    /// Only those after which surely nothing was done.
-    NothingDone,
-    /// None: the caller goes on by itself.
-    Never,
-}
-
-/// A request.
-#[derive(Debug)]
-pub(super) struct Call<'a> {
-    pub(super) what: String,
-    pub(super) service: Service,
-    pub(super) method: Method,
-    /// Segments of the path behind the service's prefix.
-    pub(super) path: &'a [&'a str],
-    pub(super) query: Vec<(&'static str, String)>,
-    pub(super) nonce: Option<&'a LeaseNonce>,
-    pub(super) body: Option<Bytes>,
-    pub(super) again: Again,
-    pub(super) within: Duration,
-}
-
-impl<'a> Call<'a> {
-    pub(super) fn new(method: Method, path: &'a [&'a str], what: String) -> Self {
-        Self {
-            what,
-            service: Service::Machines,
-            method,
-            path,
-            query: Vec::new(),
-            nonce: None,
-            body: None,
-            again: Again::Transient,
-            within: ANSWER,
-        }
-    }
-
-    /// Sets the body.
-    pub(super) fn json(mut self, body: &impl Serialize) -> Result<Self, Error> {
-        let bytes = serde_json::to_vec(body).map_err(|e| Error::Unreadable {
-            what: self.what.clone(),
-            reason: format!("the request is not JSON: {e}"),
-        })?;
-        self.body = Some(bytes.into());
-        Ok(self)
-    }
+/// An answer that says yes.
+struct Answer {
+    body: Vec<u8>,
+    next_cursor: Option<String>,
 }
 
 /// A failure with what the call's [`Again`] makes of it.
@@ -159,25 +68,49 @@ impl Judge for Attempt {
 impl Client {
     /// Returns whether it speaks to the platform itself, whose apps are on the Internet.
     pub fn is_public(&self) -> bool {
-        Url::parse(Endpoints::MACHINES).is_ok_and(|public| self.endpoints.machines == public)
+        self.endpoints.is_public()
     }
 
     /// Makes a client. `retry` tells its reporter when a request is sent again.
     pub fn new(http: Clients, endpoints: Endpoints, token: Token, retry: Retry) -> Self {
-        Self { http, endpoints, token, retry, answered: Arc::default() }
+        Self { http, endpoints, token, retry, answered: Arc::default(), alone: Arc::default() }
+    }
+
+    /// Keeps all others waiting until the guard is dropped.
+    pub(super) async fn alone(&self) -> MutexGuard<'_, ()> {
+        self.alone.lock().await
     }
 
     /// Sends a request and reads the JSON of its answer.
     pub(super) async fn call<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Error> {
-        let body = self.call_bytes(call).await?;
-        serde_json::from_slice(&body).map_err(|e| Error::Unreadable {
-            what: call.what.clone(),
-            reason: clean(&e.to_string()),
-        })
+        parse(call, &self.call_bytes(call).await?)
+    }
+
+    /// Sends a request for a list and reads all its pages.
+    pub(super) async fn call_list<T: DeserializeOwned>(
+        &self,
+        mut call: Call<'_>,
+    ) -> Result<Vec<T>, Error> {
+        let mut list = Vec::new();
+        loop {
+            let answer = self.answer(&call).await?;
+            let page: Option<Vec<T>> = parse(&call, &answer.body)?;
+            let more = page.as_ref().is_some_and(|page| !page.is_empty());
+            list.extend(page.unwrap_or_default());
+            call.query.retain(|(name, _)| *name != "cursor");
+            match answer.next_cursor {
+                Some(cursor) if more => call.query.push(("cursor", cursor)),
+                _ => return Ok(list),
+            }
+        }
     }
 
     /// Sends a request and reads its answer, whatever it holds.
     pub(super) async fn call_bytes(&self, call: &Call<'_>) -> Result<Vec<u8>, Error> {
+        Ok(self.answer(call).await?.body)
+    }
+
+    async fn answer(&self, call: &Call<'_>) -> Result<Answer, Error> {
         let known = self.answered.load(Ordering::Relaxed);
         let patience = match (call.again, known) {
             (Again::Never, _) => Patience { attempts: 1, ..Patience::STEADY },
@@ -196,36 +129,27 @@ impl Client {
         self.retry.run(patience, &call.what, attempt).await.map_err(|attempt| attempt.error)
     }
 
-    async fn attempt(&self, call: &Call<'_>, known: bool) -> Result<Vec<u8>, Error> {
+    async fn attempt(&self, call: &Call<'_>, known: bool) -> Result<Answer, Error> {
         let no_answer = |source| Error::NoAnswer { what: call.what.clone(), source };
         let within = if known { call.within } else { call.within.min(FIRST_ANSWER) };
         let response =
             send(self.http.requests(), self.request(call), within).await.map_err(no_answer)?;
         self.answered.store(true, Ordering::Relaxed);
         if response.status().is_success() {
-            return read_capped(response, LARGEST_ANSWER).await.map_err(no_answer);
+            let next_cursor = text_header(response.headers(), NEXT_CURSOR);
+            let body = read_capped(response, LARGEST_ANSWER).await.map_err(no_answer)?;
+            return Ok(Answer { body, next_cursor });
         }
         Err(refused(call, response).await)
     }
 
     fn request(&self, call: &Call<'_>) -> reqwest::Request {
-        let (base, prefix, credentials) = match call.service {
-            Service::Machines => {
-                (&self.endpoints.machines, &["v1"][..], self.token.machines_authorization())
-            }
-            Service::Releases => {
-                (&self.endpoints.web, &["api", "v1"][..], self.token.web_authorization())
-            }
-            Service::Logs => {
-                (&self.endpoints.web, &["api", "v1"][..], self.token.machines_authorization())
-            }
+        let credentials = match call.service {
+            Service::Machines | Service::Logs => self.token.machines_authorization(),
+            Service::Web => self.token.web_authorization(),
+            Service::GraphQl => self.token.graphql_authorization(),
         };
-        let mut url = base.clone();
-        url.set_path("");
-        url.set_query(None);
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(prefix).extend(call.path);
-        }
+        let mut url = self.endpoints.url(call.service, call.path);
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
@@ -260,7 +184,7 @@ async fn refused(call: &Call<'_>, response: Response) -> Error {
         status: status.as_u16(),
         text,
         word: parsed.status.map(|word| clean(&word)),
-        request_id: request_id(&headers),
+        request_id: text_header(&headers, REQUEST_ID).map(|id| clean(&id)),
         verdict: verdict(status, &headers),
     });
     match status {
@@ -273,6 +197,13 @@ fn verdict(status: StatusCode, headers: &HeaderMap) -> Verdict {
     status_verdict(status, headers, SystemTime::now())
 }
 
-fn request_id(headers: &HeaderMap) -> Option<String> {
-    headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(clean)
+/// Returns a header of the platform's, unless it is empty or no text.
+fn text_header(headers: &HeaderMap, name: &str) -> Option<String> {
+    let text = headers.get(name)?.to_str().ok()?;
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
+fn parse<T: DeserializeOwned>(call: &Call<'_>, body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body)
+        .map_err(|e| Error::Unreadable { what: call.what.clone(), reason: clean(&e.to_string()) })
 }

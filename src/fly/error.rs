@@ -8,6 +8,16 @@ use crate::http::{Error as HttpError, Judge, Verdict};
 
 use super::AppName;
 
+/// The platform's words for having no room.
+const NO_CAPACITY_WORDS: [&str; 2] = ["insufficient_capacity", "volume_placement_capacity"];
+
+/// The platform's texts for having no room on the host.
+const NO_CAPACITY_TEXTS: [&str; 2] =
+    ["could not reserve resource for machine", "deploys to this host are temporarily disabled"];
+
+/// The platform's text when it wants to be paid.
+const NO_PAYMENT_METHOD: &str = "please add a payment method";
+
 /// Why a request to the platform did not succeed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -67,6 +77,16 @@ pub enum Error {
     /// Any other refusal.
     #[error("{0}")]
     Refused(Box<Refusal>),
+    /// The platform's GraphQL says no.
+    #[error("cannot {what}: {text}")]
+    Query {
+        /// What was attempted.
+        what: String,
+        /// The platform's own text, cleaned.
+        text: String,
+        /// The platform's own word for it, such as `NOT_FOUND`.
+        word: Option<String>,
+    },
     /// The answer is not what such a request is answered with.
     #[error("cannot {what}: the answer cannot be read: {reason}")]
     Unreadable {
@@ -128,8 +148,20 @@ impl Error {
             | Self::MachineNotFound { refusal, .. }
             | Self::LeaseHeld { refusal, .. }
             | Self::Changed { refusal, .. } => Some(refusal),
-            Self::NoAnswer { .. } | Self::Unreadable { .. } | Self::Address { .. } => None,
+            Self::NoAnswer { .. }
+            | Self::Query { .. }
+            | Self::Unreadable { .. }
+            | Self::Address { .. } => None,
         }
+    }
+
+    /// Returns whether the host or the region has no room for the machine: another place may.
+    pub fn is_no_capacity(&self) -> bool {
+        self.refusal().is_some_and(|refusal| {
+            let word = refusal.word.as_deref();
+            word.is_some_and(|word| NO_CAPACITY_WORDS.contains(&word))
+                || NO_CAPACITY_TEXTS.iter().any(|text| refusal.text.contains(text))
+        })
     }
 
     /// Returns the status of the answer, if there was one.
@@ -172,6 +204,7 @@ impl Explain for Error {
             Self::Changed { .. } => "fly.machine-changed",
             Self::Refused(refusal) if refusal.status == 429 => "fly.rate-limited",
             Self::Refused(_) => "fly.refused",
+            Self::Query { .. } => "fly.query",
             Self::Unreadable { .. } => "fly.unreadable-answer",
             Self::Address { .. } => "fly.address",
         }
@@ -207,14 +240,17 @@ impl Explain for Error {
             Self::Address { .. } => {
                 Some("write it like `https://api.machines.dev`, without a path".into())
             }
-            Self::MachineNotFound { .. } | Self::Unreadable { .. } => None,
+            Self::MachineNotFound { .. } | Self::Query { .. } | Self::Unreadable { .. } => None,
         }
     }
 }
 
 fn refused_hint(refusal: &Refusal) -> Option<Cow<'static, str>> {
+    if refusal.text.to_ascii_lowercase().contains(NO_PAYMENT_METHOD) {
+        return Some("see <https://fly.io/dashboard/personal/billing>, or the billing page of the app's organization".into());
+    }
     match (refusal.word.as_deref(), refusal.status) {
-        (Some("insufficient_capacity" | "volume_placement_capacity"), _) => {
+        (Some(word), _) if NO_CAPACITY_WORDS.contains(&word) => {
             Some("the region has no room: try another `primary_region`, or later".into())
         }
         (_, 429) => Some("the platform asks for fewer requests: try again in a minute".into()),

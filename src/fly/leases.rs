@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use super::client::{Again, Call};
+use super::call::{Again, Call};
 use super::machines::of_machine;
-use super::wire::{Lease, LeaseAnswer, LeaseNonce};
+use super::wire::{CreateLease, Lease, LeaseAnswer, LeaseNonce};
 use super::{AppName, Client, Error};
 
 /// How long letting go of a lease may take; it ends by itself anyway.
@@ -14,6 +14,7 @@ const LET_GO: Duration = Duration::from_secs(2);
 
 impl Client {
     /// Takes the lease of a machine for `ttl`, or with `nonce` renews the one that is held.
+    /// Whoever meets the lease is shown `description`.
     ///
     /// # Errors
     ///
@@ -28,10 +29,15 @@ impl Client {
         machine: &str,
         ttl: Duration,
         nonce: Option<&LeaseNonce>,
+        description: &str,
     ) -> Result<Lease, Error> {
         let path = ["apps", app.as_str(), "machines", machine, "lease"];
-        let mut call = Call::new(Method::POST, &path, format!("lease machine {machine}"));
-        call.query = vec![("ttl", ttl.as_secs().max(1).to_string())];
+        let ttl_s = ttl.as_secs().max(1);
+        let body = CreateLease { description: description.to_owned(), ttl: Some(ttl_s) };
+        let mut call =
+            Call::new(Method::POST, &path, format!("lease machine {machine}")).json(&body)?;
+        // The document has it in the body, the platform's own client in the query.
+        call.query = vec![("ttl", ttl_s.to_string())];
         call.nonce = nonce;
         // A first lease whose answer was lost would be held against ourselves until it ends.
         call.again = if nonce.is_some() { Again::Transient } else { Again::NothingDone };

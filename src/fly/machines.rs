@@ -7,18 +7,12 @@ use reqwest::Method;
 use crate::http::{Judge as _, Verdict};
 
 use super::apps::of_app;
-use super::client::{Again, Call};
+use super::call::{Again, Call};
 use super::wire::{CreateMachine, LeaseNonce, Machine, UpdateMachine, WaitResponse};
 use super::{AppName, Client, Error};
 
 /// The metadata by which a machine is found again whose creation was not answered.
 pub const LAUNCH_ID: &str = "snowbird_launch_id";
-
-/// How often a machine is created anew when it was surely not created before.
-const CREATE_ATTEMPTS: u32 = 3;
-
-/// The list of machines shows a new one only after a while.
-const LOOK_UP_PAUSE: Duration = Duration::from_millis(500);
 
 /// How much longer than asked for the answer to a wait may take.
 const WAIT_SLACK: Duration = Duration::from_secs(10);
@@ -32,7 +26,7 @@ impl Client {
     pub async fn machines(&self, app: &AppName) -> Result<Vec<Machine>, Error> {
         let path = ["apps", app.as_str(), "machines"];
         let call = Call::new(Method::GET, &path, format!("list the machines of `{app}`"));
-        self.call(&call).await.map_err(|error| of_app(app, error))
+        self.call_list(call).await.map_err(|error| of_app(app, error))
     }
 
     /// Reads a machine. Idempotent; retries.
@@ -64,27 +58,10 @@ impl Client {
     ) -> Result<Machine, Error> {
         request.config.metadata.insert(LAUNCH_ID.to_owned(), launch_id.to_owned());
         let path = ["apps", app.as_str(), "machines"];
-        let mut call = Call::new(Method::POST, &path, format!("create a machine of `{app}`"))
+        let call = Call::new(Method::POST, &path, format!("create a machine of `{app}`"))
             .json(&request)?;
-        call.again = Again::NothingDone;
-        let mut attempt = 1;
-        loop {
-            let error = match self.call(&call).await {
-                Ok(machine) => return Ok(machine),
-                Err(error) => error,
-            };
-            if error.verdict() == Verdict::Final || error.nothing_done() {
-                return Err(of_app(app, error));
-            }
-            tokio::time::sleep(LOOK_UP_PAUSE * attempt).await;
-            if let Some(machine) = self.launched(app, launch_id).await? {
-                return Ok(machine);
-            }
-            if attempt == CREATE_ATTEMPTS {
-                return Err(error);
-            }
-            attempt += 1;
-        }
+        let created = self.create_once(call, async || self.launched(app, launch_id).await);
+        created.await.map_err(|error| of_app(app, error))
     }
 
     async fn launched(&self, app: &AppName, launch_id: &str) -> Result<Option<Machine>, Error> {
@@ -128,23 +105,6 @@ impl Client {
             Ok(now) if has_taken(&now, request) => Ok(now),
             _ => Err(of_machine(machine, error)),
         }
-    }
-
-    /// Starts a machine. Idempotent; retries.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the machine is not there or in no state to start.
-    pub async fn start_machine(
-        &self,
-        app: &AppName,
-        machine: &str,
-        nonce: Option<&LeaseNonce>,
-    ) -> Result<(), Error> {
-        let path = ["apps", app.as_str(), "machines", machine, "start"];
-        let mut call = Call::new(Method::POST, &path, format!("start machine {machine}"));
-        call.nonce = nonce;
-        self.call_bytes(&call).await.map(drop).map_err(|error| of_machine(machine, error))
     }
 
     /// Destroys a machine, running or not; one that is gone already is fine. Idempotent;

@@ -4,21 +4,32 @@
 //! launch ID before it is created again, an update names the version that it replaces.
 //! An image is only a reference here.
 
+mod addresses;
 mod apps;
+mod call;
 mod client;
 #[cfg(test)]
 mod client_tests;
 pub mod config;
+mod endpoints;
 mod error;
+mod graphql;
 mod leases;
+mod logs;
 mod machines;
 mod name;
+mod once;
+mod orders;
+mod processes;
 mod releases;
 mod token;
+mod volumes;
 pub mod wire;
 
-pub use client::{Client, Endpoints};
+pub use client::Client;
+pub use endpoints::Endpoints;
 pub use error::{Error, Refusal};
+pub use logs::{LogLine, LogPage};
 pub use machines::LAUNCH_ID;
 pub use name::{AppName, ParseAppNameError};
 pub use token::{ParseTokenError, REGISTRY_USER, Token};

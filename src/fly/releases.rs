@@ -1,14 +1,15 @@
-//! Releases and logs: the platform's web API. It is not documented; everything here is
-//! done as the platform's own client does it, and nothing depends on it.
+//! Releases: the platform's book of deploys. It is not documented; everything here is done
+//! as the platform's own client does it, and nothing depends on it.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use reqwest::Method;
 
-use crate::http::clean;
-
-use super::client::{Again, Call, Service};
-use super::wire::{CreateRelease, LogPage, Release, ReleaseAnswer, UpdateRelease};
+use super::apps::of_app;
+use super::call::{Again, Call};
+use super::endpoints::Service;
+use super::wire::{CreateRelease, Release, ReleaseAnswer, ReleaseList, UpdateRelease};
 use super::{AppName, Client, Error};
 
 /// How long an answer may take: deploys go on without it.
@@ -23,10 +24,10 @@ impl Client {
     pub async fn create_release(&self, request: &CreateRelease) -> Result<Release, Error> {
         let what = format!("record a release of `{}`", request.app_name);
         let mut call = Call::new(Method::POST, &["releases"], what).json(request)?;
-        call.service = Service::Releases;
+        call.service = Service::Web;
         call.again = Again::NothingDone;
         call.within = ANSWER;
-        Ok(self.call::<ReleaseAnswer>(&call).await?.release)
+        Ok(self.call::<ReleaseAnswer>(&call).await?.into_release())
     }
 
     /// Changes what is recorded of a release. Idempotent; retries.
@@ -38,25 +39,45 @@ impl Client {
         let path = ["releases", id];
         let what = format!("record the release as {}", request.status);
         let mut call = Call::new(Method::PATCH, &path, what).json(request)?;
-        call.service = Service::Releases;
+        call.service = Service::Web;
         call.within = ANSWER;
         self.call_bytes(&call).await.map(drop)
     }
 
-    /// Reads the newest lines that a machine wrote, oldest first, cleaned. Does not retry. Deploy
-    /// tokens may not read logs: the platform answers 401 then.
+    /// Lists the newest releases of an app, at most `limit`, newest first. Idempotent; retries.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::app`].
+    pub async fn releases(&self, app: &AppName, limit: usize) -> Result<Vec<Release>, Error> {
+        let path = ["apps", app.as_str(), "releases"];
+        let mut call = Call::new(Method::GET, &path, format!("list the releases of `{app}`"));
+        call.service = Service::Web;
+        call.query = vec![("limit", limit.to_string())];
+        call.within = ANSWER;
+        let list: ReleaseList = self.call(&call).await.map_err(|error| of_app(app, error))?;
+        let mut releases = list.releases;
+        releases.sort_by_key(|release| Reverse(release.version));
+        releases.truncate(limit);
+        Ok(releases)
+    }
+
+    /// Reads the release that the app has. Gives nothing when there is none. Idempotent;
+    /// retries.
     ///
     /// # Errors
     ///
     /// Fails when the platform refuses.
-    pub async fn log_lines(&self, app: &AppName, machine: &str) -> Result<Vec<String>, Error> {
-        let path = ["apps", app.as_str(), "logs"];
-        let mut call = Call::new(Method::GET, &path, format!("read the logs of {machine}"));
-        call.service = Service::Logs;
-        call.query = vec![("instance", machine.to_owned())];
-        call.again = Again::Never;
+    pub async fn current_release(&self, app: &AppName) -> Result<Option<Release>, Error> {
+        let path = ["apps", app.as_str(), "releases", "current"];
+        let what = format!("read the current release of `{app}`");
+        let mut call = Call::new(Method::GET, &path, what);
+        call.service = Service::Web;
         call.within = ANSWER;
-        let page: LogPage = self.call(&call).await?;
-        Ok(page.data.iter().map(|entry| clean(&entry.attributes.message)).collect())
+        match self.call::<Option<ReleaseAnswer>>(&call).await {
+            Ok(answer) => Ok(answer.map(ReleaseAnswer::into_release)),
+            Err(error) if error.status() == Some(404) => Ok(None),
+            Err(error) => Err(of_app(app, error)),
+        }
     }
 }

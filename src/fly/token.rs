@@ -20,6 +20,7 @@ const MACAROONS: [&str; 3] = ["fm1r", "fm1a", "fm2"];
 pub struct Token {
     machines: HeaderValue,
     web: HeaderValue,
+    graphql: HeaderValue,
     registry: Secret,
 }
 
@@ -74,6 +75,7 @@ impl Token {
             machines: header(scheme, &first)?,
             // Bearer, even for macaroons: that service knows no other word.
             web: header("Bearer", &everything)?,
+            graphql: header(scheme, &everything)?,
             registry: Secret::new(&first),
         })
     }
@@ -86,6 +88,11 @@ impl Token {
     /// Returns the `Authorization` for releases and organizations.
     pub fn web_authorization(&self) -> &HeaderValue {
         &self.web
+    }
+
+    /// Returns the `Authorization` for GraphQL.
+    pub fn graphql_authorization(&self) -> &HeaderValue {
+        &self.graphql
     }
 
     /// Returns the password for the registry; the user is [`REGISTRY_USER`].

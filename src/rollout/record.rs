@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::event::{Event, Reporter};
-use crate::fly::config::AppConfig;
+use crate::fly::config::Strategy;
 use crate::fly::wire::{CreateRelease, MachineConfig, Release, UpdateRelease};
 use crate::fly::{AppName, Client};
 
@@ -26,15 +26,16 @@ impl<'a> Record<'a> {
         client: &'a Client,
         reporter: &'a dyn Reporter,
         app: &AppName,
-        config: &AppConfig,
+        definition: Value,
         image: &str,
+        strategy: Strategy,
     ) -> Self {
         let request = CreateRelease {
             app_name: app.to_string(),
             build_id: 0,
-            definition: config.definition().clone(),
+            definition,
             image: image.to_owned(),
-            strategy: config.strategy().as_str().to_uppercase(),
+            strategy: strategy.as_str().to_uppercase(),
         };
         let release = match client.create_release(&request).await {
             Ok(release) => {

@@ -52,7 +52,7 @@ impl World {
         let reporter = Arc::new(Recorder::default());
         let client = Client::new(
             Clients::new(None).unwrap(),
-            Endpoints::new(&sandbox.url(), &sandbox.url()).unwrap(),
+            Endpoints::new(&sandbox.url(), &sandbox.url(), &sandbox.url()).unwrap(),
             Token::parse("fo1_test").unwrap(),
             Retry::new(Arc::<Recorder>::clone(&reporter)),
         );
@@ -174,7 +174,7 @@ async fn a_machine_that_another_leases_is_left_alone_and_the_holder_told() {
     world.deploy(CHECKED, ONE).await.unwrap();
     let machine = world.sandbox.machines("web")[0].id.clone();
     let ttl = Duration::from_secs(60);
-    world.client.lease_machine(&world.app, &machine, ttl, None).await.unwrap();
+    world.client.lease_machine(&world.app, &machine, ttl, None, "another").await.unwrap();
     let error = world.deploy(CHECKED, TWO).await.unwrap_err();
     assert_eq!(error.code(), "rollout.lease-held");
     assert!(error.to_string().contains(&machine), "{error}");

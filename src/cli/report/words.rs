@@ -46,6 +46,38 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::AppFound { app, machines } => {
             format!("app `{app}` has {machines} {}", plural(*machines, "machine"))
         }
+        Event::RolloutPlanned { strategy, creates, updates, replaces, destroys, unchanged } => {
+            let parts = [
+                (*creates, "created"),
+                (*updates, "updated"),
+                (*replaces, "replaced"),
+                (*destroys, "destroyed"),
+                (*unchanged, "left as they are"),
+            ];
+            let parts: Vec<_> = parts
+                .iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, what)| format!("{count} to be {what}"))
+                .collect();
+            format!("{strategy} deploy: {}", parts.join(", "))
+        }
+        Event::LeaseAwaited { machine, owner, until } => {
+            format!("waiting for machine {machine}, which {owner} leases until {until}")
+        }
+        Event::AddressAssigned { address, kind } => format!("address {address} ({kind})"),
+        Event::VolumeCreated { volume, name, group, region, size_gb } => {
+            format!("volume {volume} `{name}` of {size_gb} GB created in {region} for [{group}]")
+        }
+        Event::CommandStarted { machine, command } => {
+            format!("machine {machine} runs `{command}`")
+        }
+        Event::CommandSucceeded { machine, command, elapsed_ms } => {
+            format!("machine {machine} ran `{command}` in {}", duration(*elapsed_ms))
+        }
+        Event::GoingBack { reason, machines } => format!(
+            "{reason}; taking {machines} {} back to what they ran before",
+            plural(*machines, "machine")
+        ),
         Event::ReleaseCreated { version } => format!("release v{version}"),
         Event::Machine { machine, group, step } => {
             format!("machine {machine} [{group}] {}", machine_step(step))
@@ -75,6 +107,18 @@ fn machine_step(step: &MachineStep) -> String {
         MachineStep::Updating => "is being updated".to_owned(),
         MachineStep::State { state } => format!("is {state}"),
         MachineStep::Checks { passing, total } => format!("passes {passing} of {total} checks"),
+        MachineStep::Exited { reason, restarting, .. } => {
+            let next = if *restarting { "; it is started again" } else { "" };
+            format!("crashed: {reason}{next}")
+        }
+        MachineStep::Replacing { reason } => format!("is being replaced: {reason}"),
+        MachineStep::Uncordoned => "is ready for requests".to_owned(),
+        MachineStep::Cordoned => "gets no more requests".to_owned(),
+        MachineStep::Stopping => "is being stopped".to_owned(),
+        MachineStep::Destroyed => "is destroyed".to_owned(),
+        MachineStep::Restoring => "is being taken back".to_owned(),
+        MachineStep::Restored => "runs what it ran before".to_owned(),
+        MachineStep::NotRestored { reason } => format!("is not taken back: {reason}"),
         MachineStep::Done => "is done".to_owned(),
         MachineStep::Failed { reason } => format!("failed: {reason}"),
     }

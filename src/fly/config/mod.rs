@@ -16,6 +16,7 @@ mod machine;
 mod model;
 mod services;
 mod shapes;
+mod stub;
 mod validate;
 
 #[cfg(test)]
@@ -23,4 +24,5 @@ mod tests;
 
 pub use duration::{GoDuration, ParseDurationError};
 pub use error::{Error, Warning};
+pub use stub::*;
 pub use file::{AppConfig, MaxUnavailable, Strategy};

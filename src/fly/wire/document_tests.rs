@@ -157,6 +157,15 @@ fn requests_and_answers_have_the_names_of_the_document() {
     assert_eq!(undocumented::<Lease>("Lease"), none);
     assert_eq!(undocumented::<CreateMachine>("CreateMachineRequest"), none);
     assert_eq!(undocumented::<UpdateMachine>("UpdateMachineRequest"), none);
+    assert_eq!(undocumented::<StopMachine>("StopRequest"), none);
+    assert_eq!(undocumented::<CreateLease>("CreateLeaseRequest"), none);
+    assert_eq!(undocumented::<Volume>("Volume"), none);
+    assert_eq!(undocumented::<CreateVolume>("CreateVolumeRequest"), none);
+    assert_eq!(undocumented::<AssignIp>("assignIPRequest"), none);
+    assert_eq!(undocumented::<IpAddress>("IPAssignment"), none);
+    assert_eq!(undocumented::<IpNetwork>("IPAssignmentNetwork"), none);
+    assert_eq!(undocumented::<Process>("ProcessStat"), none);
+    assert_eq!(undocumented::<ListenSocket>("ListenSocket"), none);
     assert_eq!(undocumented::<WaitResponse>("WaitMachineResponse"), none);
     assert_eq!(undocumented::<ErrorBody>("ErrorResponse"), none);
 }

@@ -27,6 +27,17 @@ pub struct Lease {
     pub version: Option<String>,
 }
 
+/// Asks for a lease, or to renew one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateLease {
+    /// What it is for; whoever meets the lease is shown it.
+    #[serde(default)]
+    pub description: String,
+    /// How long it lives unless it is renewed, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u64>,
+}
+
 /// The answer to a request for a lease: the document says bare, the platform wraps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]

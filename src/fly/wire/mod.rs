@@ -7,6 +7,7 @@
 //! Settings that no type here names are kept in `rest`: a configuration that is read,
 //! changed and written back loses nothing.
 
+mod address;
 mod app;
 mod check;
 mod event;
@@ -15,24 +16,29 @@ mod lease;
 mod log;
 mod machine;
 mod machine_config;
+mod process;
 mod release;
 mod request;
 mod service;
+mod volume;
 
+pub use address::{AddressKind, AssignIp, IpAddress, IpAddressList, IpNetwork};
 pub use app::{App, Organization};
 pub use check::{Check, Header};
 pub use event::{ExitEvent, MachineEvent};
 pub use guest::{Guest, Init, Mount};
-pub use lease::{Lease, LeaseAnswer, LeaseNonce};
-pub use log::{LogAttributes, LogEntry, LogPage, LogPageMeta};
+pub use lease::{CreateLease, Lease, LeaseAnswer, LeaseNonce};
+pub use log::{LogAnswer, LogAttributes, LogEntry, LogMeta};
 pub use machine::{CheckStatus, ImageRef, Machine};
 pub use machine_config::{Dns, File, MachineConfig, Metrics, Restart, Static, StopConfig};
-pub use release::{CreateRelease, Release, ReleaseAnswer, UpdateRelease};
-pub use request::{CreateMachine, ErrorBody, UpdateMachine, WaitResponse};
+pub use process::{ListenSocket, Process};
+pub use release::{CreateRelease, Release, ReleaseAnswer, ReleaseList, UpdateRelease};
+pub use request::{CreateMachine, ErrorBody, StopMachine, UpdateMachine, WaitResponse};
 pub use service::{
     Autostop, Concurrency, HttpOptions, HttpResponseOptions, Port, ProxyProtoOptions, Service,
     TlsOptions,
 };
+pub use volume::{CreateVolume, Volume};
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};

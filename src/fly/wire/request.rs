@@ -44,9 +44,24 @@ pub struct UpdateMachine {
     /// Whether it is left stopped.
     #[serde(default, skip_serializing_if = "is_false")]
     pub skip_launch: bool,
+    /// Whether the proxy sends it nothing until it is uncordoned.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub skip_service_registration: bool,
     /// Seconds of a lease that is taken at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_ttl: Option<u64>,
+}
+
+/// Stops a machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopMachine {
+    /// The signal, such as `SIGTERM`, in place of the one that the machine is configured for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// How long the process may take, such as `10s`; after `0s`, which the platform's own
+    /// client sends, as long as the machine is configured for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
 }
 
 /// The answer to waiting for a state.

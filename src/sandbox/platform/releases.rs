@@ -43,6 +43,7 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
         user: Some(json!({"id": "usr_1", "email": "sandbox@tokens.fly.io", "name": "Sandbox"})),
         created_at: timestamp(call.now_ms),
         image_ref: request.image,
+        ..Release::default()
     };
     let told = json!({"release": release});
     let (definition, metadata) = (request.definition, Value::Null);
