@@ -225,7 +225,7 @@ impl Crew<'_> {
         since_ms: u64,
     ) -> Result<(), Stop> {
         let id = machine.id.as_str();
-        if self.settings.watch {
+        if self.settings.watches() {
             let watched = Watched { machine: id, group, version: machine.version(), since_ms };
             let well = async {
                 self.watch.until_well(watched).await?;

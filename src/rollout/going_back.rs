@@ -113,7 +113,7 @@ async fn await_recovery(
     version: &str,
     since_ms: u64,
 ) -> Result<(), String> {
-    if !from.is_well || !crew.settings.watch {
+    if !from.is_well || !crew.settings.watches() {
         return Ok(());
     }
     let (machine, group) = (from.id.as_str(), from.group.as_str());

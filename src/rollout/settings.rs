@@ -56,6 +56,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Returns whether machines are watched: an immediate deploy watches none.
+    pub(super) fn watches(&self) -> bool {
+        self.watch && self.strategy != Strategy::Immediate
+    }
+
     /// Returns the settings that `[deploy]` of fly.toml asks for.
     pub fn of(config: &AppConfig) -> Self {
         let mut settings = Self {

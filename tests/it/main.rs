@@ -10,7 +10,6 @@
 mod architecture;
 mod broken_images;
 mod crashes;
-mod deploy;
 mod faults;
 mod help;
 mod interrupt;
@@ -21,6 +20,7 @@ mod plans;
 mod protocol;
 mod push;
 mod refusals;
+mod rollout;
 mod secrets;
 mod support;
 mod whole_way;
