@@ -33,8 +33,8 @@ pub use current::{Current, inspect};
 pub use error::{Error, Failure};
 pub use journal::Standing;
 pub use plan::{
-    Canary, Change, Conflict, Create, Existing, LeftAlone, NewVolume, Plan, Replace, Spare,
-    Update, VolumeSource, plan,
+    Canary, Change, Conflict, Create, Existing, LeftAlone, NewVolume, Plan, Replace, Spare, Update,
+    VolumeSource, plan,
 };
 pub use run::{Outcome, Request, foresee, preview, run};
 pub use scope::Scope;
