@@ -12,6 +12,7 @@ mod broken_images;
 mod crashes;
 mod faults;
 mod help;
+mod hosts;
 mod interrupt;
 mod kinds;
 mod known_layers;
