@@ -12,6 +12,7 @@ mod broken_images;
 mod crashes;
 mod deploy;
 mod faults;
+mod fly_toml;
 mod help;
 mod interrupt;
 mod kinds;
