@@ -131,7 +131,7 @@ fn names_line(text: &str, line: usize) -> bool {
 
 /// Returns where two JSON values differ, a line for each place.
 ///
-/// The order of what has a name is left out of account: flyctl gives it by chance.
+/// Where flyctl gives an order by chance, it is left out of account.
 fn differences(path: &str, wanted: &Value, got: &Value) -> Vec<String> {
     match (wanted, got) {
         (Value::Object(wanted), Value::Object(got)) => {
@@ -150,7 +150,7 @@ fn differences(path: &str, wanted: &Value, got: &Value) -> Vec<String> {
             found
         }
         (Value::Array(wanted), Value::Array(got)) if wanted.len() == got.len() => {
-            let (wanted, got) = (in_one_order(wanted), in_one_order(got));
+            let (wanted, got) = (in_one_order(path, wanted), in_one_order(path, got));
             let pairs = wanted.iter().zip(&got).enumerate();
             pairs.flat_map(|(n, (a, b))| differences(&format!("{path}[{n}]"), a, b)).collect()
         }
@@ -160,10 +160,9 @@ fn differences(path: &str, wanted: &Value, got: &Value) -> Vec<String> {
 }
 
 /// Sorts headers, containers and what they wait for by their names; all else is left as it is.
-fn in_one_order(list: &[Value]) -> Vec<Value> {
+fn in_one_order(path: &str, list: &[Value]) -> Vec<Value> {
     let mut list = list.to_vec();
-    // Mounts have names too, but no machine has two.
-    if list.iter().all(|item| item["name"].is_string()) {
+    if [".headers", ".containers", ".depends_on"].iter().any(|end| path.ends_with(end)) {
         list.sort_by_key(|item| item["name"].as_str().map(str::to_owned));
     }
     list
