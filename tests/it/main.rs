@@ -11,6 +11,7 @@ mod architecture;
 mod broken_images;
 mod crashes;
 mod faults;
+mod fly_toml;
 mod help;
 mod hosts;
 mod interrupt;
