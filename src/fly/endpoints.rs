@@ -15,7 +15,7 @@ pub struct Endpoints {
 }
 
 /// Which API a request goes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Service {
     /// Apps, machines, volumes, addresses, tokens.
     Machines,

@@ -137,6 +137,13 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl Refusal {
+    pub(super) fn is_no_capacity(&self) -> bool {
+        self.word.as_deref().is_some_and(|word| NO_CAPACITY_WORDS.contains(&word))
+            || NO_CAPACITY_TEXTS.iter().any(|text| self.text.contains(text))
+    }
+}
+
 impl Error {
     /// Returns the answer, if there was one that says no.
     pub fn refusal(&self) -> Option<&Refusal> {
@@ -157,11 +164,7 @@ impl Error {
 
     /// Returns whether the host or the region has no room for the machine: another place may.
     pub fn is_no_capacity(&self) -> bool {
-        self.refusal().is_some_and(|refusal| {
-            let word = refusal.word.as_deref();
-            word.is_some_and(|word| NO_CAPACITY_WORDS.contains(&word))
-                || NO_CAPACITY_TEXTS.iter().any(|text| refusal.text.contains(text))
-        })
+        self.refusal().is_some_and(Refusal::is_no_capacity)
     }
 
     /// Returns the status of the answer, if there was one.
@@ -172,6 +175,11 @@ impl Error {
     /// Returns whether the same request may succeed later.
     pub fn is_transient(&self) -> bool {
         self.verdict() != Verdict::Final
+    }
+
+    /// Returns whether the platform may have done what was asked, and only its answer was lost.
+    pub(super) fn may_be_done(&self) -> bool {
+        self.is_transient() && !self.nothing_done()
     }
 
     /// Returns whether the platform surely did nothing of what was asked.

@@ -8,8 +8,6 @@ mod addresses;
 mod apps;
 mod call;
 mod client;
-#[cfg(test)]
-mod client_tests;
 pub mod config;
 mod endpoints;
 mod error;
@@ -21,7 +19,10 @@ mod name;
 mod once;
 mod orders;
 mod processes;
+mod rate;
 mod releases;
+#[cfg(test)]
+mod tests;
 mod token;
 mod volumes;
 pub mod wire;
