@@ -31,13 +31,13 @@ pub(super) async fn run(context: &Context, args: DeployArgs) -> Result<(), Failu
     let app = app_of(&config, &args.fly)?;
     let fly = Fly::of(context, &args.fly, args.sandbox.as_deref(), &app).await?;
     let image = image(context, &args, &config, &fly, &app)?;
-    let client = fly.client(context)?;
     let mut settings = Settings::DEFAULT;
     if let Some(timeout) = args.wait_timeout.or(config.wait_timeout()) {
         settings.wait_timeout = timeout;
     }
     let request = Request { image, app, config, settings };
-    let deployed = deploy(&client, request, &context.reporter, &context.cancel).await;
+    let deploy = deploy(fly.client(), request, &context.reporter, &context.cancel);
+    let deployed = Box::pin(fly.during(deploy)).await;
     let Deployed { image, outcome } = deployed.map_err(Failure::of)?;
     let image = image.to_string();
     let value = json!({

@@ -95,6 +95,28 @@ impl Client {
         }
     }
 
+    /// Returns the token, which is the same for all clones.
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    pub(super) fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    pub(super) fn requests(&self) -> &reqwest::Client {
+        self.http.requests()
+    }
+
+    /// Returns a loop of attempts with a pause of its own.
+    pub(super) fn retry(&self) -> Retry {
+        self.retry.apart()
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        self.patience
+    }
+
     /// Shortens all pauses between attempts, and leaves their number.
     #[cfg(test)]
     pub(super) fn hasty(mut self) -> Self {
@@ -173,10 +195,11 @@ impl Client {
                 Attempt { error, verdict }
             })
         };
-        self.retry.apart().run(patience, &call.what, attempt).await.map_err(|attempt| attempt.error)
+        self.retry().run(patience, &call.what, attempt).await.map_err(|attempt| attempt.error)
     }
 
     async fn attempt(&self, call: &Call<'_>, known: bool) -> Result<Answer, Error> {
+        self.renew_token().await?;
         let no_answer = |source| Error::NoAnswer { what: call.what.clone(), source };
         let within = if known { call.within } else { call.within.min(FIRST_ANSWER) };
         let response =
@@ -213,7 +236,7 @@ impl Client {
         if let Some(cookies) = cookies {
             headers.insert(COOKIE, cookies);
         }
-        headers.insert(AUTHORIZATION, credentials.clone());
+        headers.insert(AUTHORIZATION, credentials);
         if let Some(nonce) = call.nonce.and_then(|nonce| HeaderValue::from_str(&nonce.0).ok()) {
             headers.insert(NONCE, nonce);
         }
@@ -244,6 +267,7 @@ async fn refused(call: &Call<'_>, response: Response) -> Error {
         word: parsed.status.map(|word| clean(&word)),
         request_id: text_header(&headers, REQUEST_ID).map(|id| clean(&id)),
         verdict: verdict(status, &headers),
+        access: None,
     });
     if refusal.is_no_capacity() {
         // Room does not come by itself within seconds; the caller may know another place.

@@ -48,6 +48,11 @@ impl Endpoints {
         Url::parse(Self::MACHINES).is_ok_and(|public| self.machines == public)
     }
 
+    /// Returns the address of GraphQL and logs.
+    pub(super) fn api(&self) -> &Url {
+        &self.api
+    }
+
     /// Returns the URL of what `path` names within a service.
     pub(super) fn url(&self, service: Service, path: &[&str]) -> Url {
         let (base, prefix) = match service {

@@ -4,11 +4,13 @@
 //! launch ID before it is created again, an update names the version that it replaces.
 //! An image is only a reference here.
 
+mod access;
 mod addresses;
 mod apps;
 mod call;
 mod client;
 pub mod config;
+mod discharge;
 mod endpoints;
 mod error;
 mod graphql;
@@ -27,10 +29,13 @@ mod token;
 mod volumes;
 pub mod wire;
 
+pub use access::Access;
 pub use client::Client;
 pub use endpoints::Endpoints;
 pub use error::{Error, Refusal};
 pub use logs::{LogLine, LogPage};
 pub use machines::LAUNCH_ID;
 pub use name::{AppName, ParseAppNameError};
-pub use token::{ParseTokenError, REGISTRY_USER, Token};
+pub use token::{
+    ParseTokenError, REGISTRY_USER, Token, TokenFacts, TokenKind, TokenSource, TokenWarning,
+};

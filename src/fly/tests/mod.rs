@@ -1,6 +1,8 @@
 //! The client against small servers that misbehave.
 
+mod access;
 mod creation;
+mod discharges;
 mod machines;
 mod reading;
 mod refusals;
@@ -123,9 +125,20 @@ impl Server {
     }
 }
 
+impl Server {
+    /// A client with another token.
+    fn client_with(&self, token: &str) -> Client {
+        client_with(&self.base, token)
+    }
+}
+
 /// A client whose pauses are short.
 fn client(address: &str) -> Client {
-    let token = Token::parse("FlyV1 fm2_hush").unwrap();
+    client_with(address, "FlyV1 fm2_hush")
+}
+
+fn client_with(address: &str, token: &str) -> Client {
+    let token = Token::parse(token).unwrap();
     let endpoints = Endpoints::new(address, address, address).unwrap();
     let retry = Retry::new(Arc::new(Silent));
     Client::new(Clients::new(None).unwrap(), endpoints, token, retry).hasty()
