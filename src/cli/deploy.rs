@@ -31,15 +31,14 @@ pub(super) async fn run(context: &Context, args: DeployArgs) -> Result<(), Failu
     let app = app_of(&config, &args.fly)?;
     let fly = Fly::of(context, &args.fly, args.sandbox.as_deref(), &app).await?;
     let image = image(context, &args, &config, &fly, &app)?;
-    let client = fly.client(context)?;
     let mut settings = Settings::of(&config);
     if let Some(timeout) = args.wait_timeout {
         settings.patience.wait_timeout = timeout;
     }
     let target = Target::Config(Box::new(config));
     let request = Request { image, apps: vec![AppRequest { app, target, settings }] };
-    let deployed = deploy(&client, request, &context.reporter, &context.cancel).await;
-    let deployed = deployed.map_err(Failure::of)?;
+    let deploy = deploy(fly.client(), request, &context.reporter, &context.cancel);
+    let deployed = Box::pin(fly.during(deploy)).await.map_err(Failure::of)?;
     let Some(Deployed { image, outcome, .. }) = deployed.into_iter().next() else { return Ok(()) };
     let image = image.to_string();
     let value = json!({

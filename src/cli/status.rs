@@ -14,9 +14,8 @@ use crate::rollout;
 pub(super) async fn run(context: &Context, args: StatusArgs) -> Result<(), Failure> {
     let app = app_named(context, &args.fly)?;
     let fly = Fly::of(context, &args.fly, args.sandbox.as_deref(), &app).await?;
-    let client = fly.client(context)?;
     let current = tokio::select! {
-        current = rollout::inspect(&client, &app) => current.map_err(Failure::of)?,
+        current = rollout::inspect(fly.client(), &app) => current.map_err(Failure::of)?,
         () = context.cancel.cancelled() => return Err(Failure::interrupted()),
     };
     let rows: Vec<_> = current.machines.iter().map(Row::of).collect();
