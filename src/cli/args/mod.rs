@@ -1,0 +1,102 @@
+//! What can be typed.
+
+mod deploy;
+mod duration;
+mod fly;
+mod image;
+mod output;
+mod push;
+mod sandbox;
+mod status;
+
+use clap::{Parser, Subcommand};
+
+pub(super) use deploy::DeployArgs;
+pub(super) use fly::FlyArgs;
+pub(super) use image::ImageArgs;
+use output::OutputArgs;
+pub(super) use push::PushArgs;
+pub(super) use sandbox::SandboxArgs;
+pub(super) use status::StatusArgs;
+
+/// Take a Nix flake to Fly.io
+///
+/// Builds the flake's container output, streams its layers into the registry, and deploys
+/// it on Fly Machines. No Docker, no skopeo, no flyctl.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_long_help = super::exit::HELP)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Build an image, push it, and deploy it on Fly Machines
+    ///
+    /// The result, one line on stdout, is the image by digest. Where the machines have that
+    /// image and this configuration already, nothing is changed.
+    Deploy(Box<DeployArgs>),
+    /// Build an image and push it to a registry
+    ///
+    /// The result, one line on stdout, is the image by digest.
+    Push(Box<PushArgs>),
+    /// Show the machines of an app, and the images that they run
+    Status(StatusArgs),
+    /// Run a Fly for one machine: registry and platform on loopback
+    ///
+    /// It writes to stdout the variables that lead snowbird and flyctl to it, and runs until
+    /// Ctrl-C. Its machines go through their states, but nothing runs in them.
+    Sandbox(SandboxArgs),
+    /// Write completions for a shell to stdout
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man page to stdout
+    #[command(hide = true)]
+    Man,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_for_nix() {
+        let args = Args::parse_from(["snowbird", "push", ".#a", "--", "--impure"]);
+        let Command::Push(push) = args.command else { panic!() };
+        assert_eq!(push.image.installable.as_deref(), Some(".#a"));
+        assert_eq!(push.image.nix_arguments, ["--impure"]);
+    }
+
+    #[test]
+    fn a_sandbox_can_be_named_or_not() {
+        for (typed, expected) in [
+            (&["snowbird", "deploy"][..], None),
+            (&["snowbird", "deploy", "--sandbox", ".#a"], Some("")),
+            (&["snowbird", "deploy", "--sandbox=http://127.0.0.1:1"], Some("http://127.0.0.1:1")),
+        ] {
+            let Command::Deploy(deploy) = Args::parse_from(typed).command else { panic!() };
+            assert_eq!(deploy.sandbox.as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn short_flags_are_those_of_flyctl() {
+        let typed = ["snowbird", "deploy", "-a", "web", "-c", "f", "-e", "A=1", "-i", "r.io/web:t"];
+        let Command::Deploy(deploy) = Args::parse_from(typed).command else { panic!() };
+        assert_eq!(deploy.variables, [("A".to_owned(), "1".to_owned())]);
+        assert!(deploy.reference.is_some());
+    }
+}
