@@ -11,6 +11,8 @@ pub enum Exit {
     Done = 0,
     /// A bug, or something unforeseen.
     Unforeseen = 1,
+    /// Arguments that do not go together.
+    Arguments = 2,
     /// The configuration, or a file that it names, cannot be used.
     Config = 10,
     /// Nix could not build, or is missing.
@@ -29,7 +31,7 @@ pub enum Exit {
     Interrupted = 130,
 }
 
-/// The exit codes, for the help. Clap itself ends with 2.
+/// The exit codes, for the help. Clap itself ends with 2, too.
 pub(super) const HELP: &str = "\
 Exit codes:
     0  done
@@ -53,6 +55,7 @@ impl Exit {
             "rollout.rolled-back" => Self::RolledBack,
             "rollout.unhealthy" => Self::Unhealthy,
             _ => match code.split('.').next() {
+                Some("arguments") => Self::Arguments,
                 Some("config") => Self::Config,
                 Some("nix") => Self::Nix,
                 Some("source" | "push" | "registry" | "http") => Self::Registry,
@@ -83,6 +86,11 @@ impl Failure {
     /// Makes a failure of something in the user's own configuration.
     pub(super) fn config(message: &str) -> Self {
         Self(Account::new("config.unusable", message))
+    }
+
+    /// Makes a failure of arguments that do not go together.
+    pub(super) fn arguments(message: &str) -> Self {
+        Self(Account::new("arguments.conflict", message))
     }
 
     /// Makes the failure of a command that was interrupted.
@@ -120,6 +128,7 @@ mod tests {
         for (code, exit) in [
             ("interrupted", Exit::Interrupted),
             ("rollout.interrupted", Exit::Interrupted),
+            ("arguments.conflict", Exit::Arguments),
             ("config.invalid", Exit::Config),
             ("nix.build-failed", Exit::Nix),
             ("source.not-an-image", Exit::Registry),

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::Context;
 use super::args::{ImageArgs, PushArgs};
 use super::credentials::{fly_token, registry_login, secret_file};
-use super::deploy::app_named;
 use super::exit::Failure;
+use super::fly_toml::app_named;
 use crate::deploy::{Destination, ImageRequest, Origin, Output, build_and_push};
 use crate::fly::{REGISTRY_USER, Token};
 use crate::image::{ManifestFormat, Reference, RegistryHost, Repository};
@@ -41,7 +41,7 @@ fn target(
 ) -> Result<(Reference, Option<Credentials>, Platform), Failure> {
     let fly_host = fly_registry(context)?;
     let Some(to) = &args.to else {
-        let app = app_named(context, &args.fly)?;
+        let app = app_named(context, &args.fly, &args.config)?;
         let token = fly_token(context, args.fly.token_file.as_deref())?;
         let to = Reference::new(fly_host, repository(app.as_str())?);
         return Ok((to, Some(fly_credentials(&token)), Platform::LinuxAmd64));

@@ -6,17 +6,23 @@ mod fly;
 mod image;
 mod output;
 mod push;
+mod request;
+mod rollout;
 mod sandbox;
+mod scope;
 mod status;
 
 use clap::{Parser, Subcommand};
 
 pub(super) use deploy::DeployArgs;
-pub(super) use fly::FlyArgs;
+pub(super) use fly::{AppArgs, ConfigArgs, FlyArgs};
 pub(super) use image::ImageArgs;
 use output::OutputArgs;
 pub(super) use push::PushArgs;
+pub(super) use request::RequestArgs;
+use rollout::RolloutArgs;
 pub(super) use sandbox::SandboxArgs;
+use scope::ScopeArgs;
 pub(super) use status::StatusArgs;
 
 /// Take a Nix flake to Fly.io
@@ -88,7 +94,7 @@ mod tests {
             (&["snowbird", "deploy", "--sandbox=http://127.0.0.1:1"], Some("http://127.0.0.1:1")),
         ] {
             let Command::Deploy(deploy) = Args::parse_from(typed).command else { panic!() };
-            assert_eq!(deploy.sandbox.as_deref(), expected);
+            assert_eq!(deploy.request.sandbox.as_deref(), expected);
         }
     }
 
@@ -96,7 +102,9 @@ mod tests {
     fn short_flags_are_those_of_flyctl() {
         let typed = ["snowbird", "deploy", "-a", "web", "-c", "f", "-e", "A=1", "-i", "r.io/web:t"];
         let Command::Deploy(deploy) = Args::parse_from(typed).command else { panic!() };
-        assert_eq!(deploy.variables, [("A".to_owned(), "1".to_owned())]);
-        assert!(deploy.reference.is_some());
+        let request = deploy.request;
+        assert_eq!(request.overrides.variables, [("A".to_owned(), "1".to_owned())]);
+        assert!(request.reference.is_some() && request.fly.app.is_some());
+        assert_eq!(request.configs, [std::path::Path::new("f")]);
     }
 }

@@ -1,6 +1,7 @@
 //! How progress is shown.
 
 use clap::ValueEnum;
+use clap::builder::BoolishValueParser;
 
 use crate::cli::env::Env;
 use crate::cli::report::Progress;
@@ -14,6 +15,7 @@ pub(in crate::cli) struct OutputArgs {
         global = true,
         env = "SNOWBIRD_JSON",
         hide_env_values = true,
+        value_parser = BoolishValueParser::new(),
         help_heading = "Output"
     )]
     pub(in crate::cli) json: bool,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{FlyArgs, ImageArgs};
+use super::{ConfigArgs, FlyArgs, ImageArgs};
 use crate::image::Reference;
 
 #[derive(Debug, clap::Args)]
@@ -11,6 +11,8 @@ pub(in crate::cli) struct PushArgs {
     pub(in crate::cli) image: ImageArgs,
     #[command(flatten)]
     pub(in crate::cli) fly: FlyArgs,
+    #[command(flatten)]
+    pub(in crate::cli) config: ConfigArgs,
     /// Where to push: HOST/REPOSITORY, with `:TAG` if you like [default: the app's repository
     /// in Fly's registry]
     #[arg(
