@@ -18,11 +18,11 @@ use crate::error::Explain;
 use crate::event::{Event, Reporter};
 use crate::fly;
 use crate::fly::AppName;
-use crate::image::{Reference, Tag};
+use crate::image::{Manifest, Reference, Tag};
 use crate::layer::Memo;
 use crate::nix::{self, BuildOutput, Installable, Nix, PathInfo, StorePath};
 use crate::push::{self, Format, Platform, Push, Pushed, Reuse};
-use crate::registry::Registry;
+use crate::registry::{self, Registry};
 use crate::rollout::{self, Current, Settings, Target};
 use crate::source::{self, Indexed, Layout, Source, StoreObject};
 
@@ -240,15 +240,43 @@ fn opened(
     nix: Option<Nix>,
     gc_root: Option<BuildOutput>,
 ) -> Result<Built, Error> {
-    // `./result` is a link into the store.
-    let target = path.canonicalize().ok();
-    let store_path = target.as_deref().unwrap_or(path).to_str();
-    let store_path = store_path.and_then(|path| path.parse::<StorePath>().ok());
-    // One of several images in a file is not the store path's.
-    let store_path = store_path.filter(|_| request.image_name.is_none());
-    let identity = store_path.and_then(|path| format!("nix-{}", path.hash()).parse().ok());
+    let identity = identity(request, path);
     let source = Source::open(path)?.image_named(request.image_name.clone());
     Ok(Built { source, identity, nix, _gc_root: gc_root })
+}
+
+/// Returns the tag that stands for the image at `path`, if it is in the store.
+fn identity(request: &ImageRequest, path: &Path) -> Option<Tag> {
+    // `./result` is a link into the store.
+    let target = path.canonicalize().ok();
+    let store_path = target.as_deref().unwrap_or(path).to_str()?.parse::<StorePath>().ok()?;
+    // One of several images in a file is not the store path's.
+    request.image_name.is_none().then(|| format!("nix-{}", store_path.hash()).parse().ok())?
+}
+
+/// Looks for an image that needs no building and was pushed already, by the tag of its store
+/// path. Changes nothing.
+///
+/// # Errors
+///
+/// Fails when the registry does.
+pub async fn find_pushed(
+    request: &ImageRequest,
+    registry: &Registry,
+) -> Result<Option<Reference>, Error> {
+    let Origin::File { path, .. } = &request.origin else { return Ok(None) };
+    let believed = request.reuse == Reuse::Images;
+    // What is no image is told as it would be by a deploy.
+    drop(Source::open(path)?);
+    let Some(tag) = identity(request, path).filter(|_| believed) else { return Ok(None) };
+    let stored = match registry.manifest(registry.repository(), tag.as_str()).await {
+        Err(registry::Error::NoRepository { .. }) => None,
+        stored => stored.map_err(push::Error::from)?,
+    };
+    let fits = |manifest: &Manifest| manifest.format() == Some(request.format.manifest());
+    let digest = stored.filter(|stored| fits(&stored.manifest)).map(|stored| stored.digest);
+    let own = Reference::new(registry.host().clone(), registry.repository().clone());
+    Ok(digest.map(|digest| own.with_digest(digest)))
 }
 
 async fn or_cancelled<T>(

@@ -5,11 +5,15 @@ use serde_json::{Value, json};
 use super::Context;
 use super::args::DeployArgs;
 use super::exit::Failure;
+use super::plan;
 use super::request::{Prepared, prepare};
 use crate::deploy::{Deployed, deploy};
 
 /// Builds, pushes and rolls out, and prints the image by digest.
 pub(super) async fn run(context: &Context, args: DeployArgs) -> Result<(), Failure> {
+    if args.dry_run {
+        return plan::of_request(context, &args.request).await.map(drop);
+    }
     let Prepared { request, client, _fly } = prepare(context, &args.request).await?;
     let deployed = deploy(&client, request, &context.reporter, &context.cancel).await;
     let deployed = deployed.map_err(Failure::of)?;

@@ -5,6 +5,7 @@ mod duration;
 mod fly;
 mod image;
 mod output;
+mod plan;
 mod push;
 mod request;
 mod rollout;
@@ -18,6 +19,7 @@ pub(super) use deploy::DeployArgs;
 pub(super) use fly::{AppArgs, ConfigArgs, FlyArgs};
 pub(super) use image::ImageArgs;
 use output::OutputArgs;
+pub(super) use plan::PlanArgs;
 pub(super) use push::PushArgs;
 pub(super) use request::RequestArgs;
 use rollout::RolloutArgs;
@@ -45,6 +47,12 @@ pub(super) enum Command {
     /// The result, one line on stdout, is the image by digest. Where the machines have that
     /// image and this configuration already, nothing is changed.
     Deploy(Box<DeployArgs>),
+    /// Show what a deploy would do to the machines, and change nothing
+    ///
+    /// The result says what would happen to each machine, and in what its configuration would
+    /// differ. Nothing is built: an image that is not in the registry under its store path is
+    /// told as one that is not built yet.
+    Plan(Box<PlanArgs>),
     /// Build an image and push it to a registry
     ///
     /// The result, one line on stdout, is the image by digest.
