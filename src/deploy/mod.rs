@@ -4,7 +4,8 @@
 //! ends the build instead of waiting for it, and the image that runs now says which layers
 //! need not be sent.
 
-use std::borrow::Cow;
+mod error;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -14,75 +15,18 @@ use std::time::Instant;
 use futures_util::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Explain;
 use crate::event::{Event, Reporter};
 use crate::fly;
 use crate::fly::AppName;
 use crate::image::{Manifest, Reference, Tag};
 use crate::layer::Memo;
-use crate::nix::{self, BuildOutput, Installable, Nix, PathInfo, StorePath};
+use crate::nix::{BuildOutput, Installable, Nix, PathInfo, StorePath};
 use crate::push::{self, Format, Platform, Push, Pushed, Reuse};
 use crate::registry::{self, Registry};
 use crate::rollout::{self, Current, Settings, Target};
-use crate::source::{self, Indexed, Layout, Source, StoreObject};
+use crate::source::{Indexed, Layout, Source, StoreObject};
 
-/// Why a run failed: as its part did.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// Building failed.
-    #[error(transparent)]
-    Nix(#[from] nix::Error),
-    /// What was built is no image.
-    #[error(transparent)]
-    Source(#[from] source::Error),
-    /// Pushing failed.
-    #[error(transparent)]
-    Push(#[from] push::Error),
-    /// The platform could not be asked.
-    #[error(transparent)]
-    Fly(#[from] fly::Error),
-    /// Rolling out failed.
-    #[error(transparent)]
-    Rollout(#[from] rollout::Error),
-    /// One image cannot be had by apps of several organizations.
-    #[error("the apps belong to several organizations: {}", .0.join(", "))]
-    SeveralOrganizations(Vec<String>),
-    /// The run was cancelled.
-    #[error("interrupted")]
-    Interrupted,
-}
-
-impl Error {
-    fn inner(&self) -> Option<&dyn Explain> {
-        match self {
-            Self::Nix(error) => Some(error),
-            Self::Source(error) => Some(error),
-            Self::Push(error) => Some(error),
-            Self::Fly(error) => Some(error),
-            Self::Rollout(error) => Some(error),
-            Self::SeveralOrganizations(_) | Self::Interrupted => None,
-        }
-    }
-}
-
-impl Explain for Error {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::SeveralOrganizations(_) => "fly.several-organizations",
-            error => error.inner().map_or("interrupted", Explain::code),
-        }
-    }
-
-    fn hint(&self) -> Option<Cow<'static, str>> {
-        match self {
-            Self::SeveralOrganizations(_) => {
-                Some("an image is seen within its organization alone: deploy to each apart".into())
-            }
-            error => error.inner()?.hint(),
-        }
-    }
-}
+pub use error::Error;
 
 /// Where an image comes from.
 #[derive(Debug, Clone)]
