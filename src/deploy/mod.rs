@@ -306,11 +306,13 @@ pub async fn deploy(
         }
     };
     let mut deployed = Vec::new();
-    for AppRequest { app, target, settings } in apps {
+    let names: Vec<_> = apps.iter().map(|request| request.app.clone()).collect();
+    for (place, AppRequest { app, target, settings }) in apps.into_iter().enumerate() {
         let image = reference.to_string();
         let request = rollout::Request { app: app.clone(), target, image, settings };
         let outcome = rollout::run(fly, request, Arc::clone(reporter), cancel.clone());
-        let outcome = Box::pin(outcome).await?;
+        let outcome = Box::pin(outcome).await;
+        let outcome = outcome.map_err(|error| Error::of_app(&names, place, error))?;
         reporter.report(Event::Deployed {
             app: app.to_string(),
             image: reference.to_string(),
@@ -330,7 +332,8 @@ pub async fn deploy(
 async fn foresee(fly: &fly::Client, apps: &[AppRequest]) -> Result<Vec<Reference>, Error> {
     let looked_at = try_join_all(apps.iter().map(async |request| {
         let AppRequest { app, target, settings } = request;
-        rollout::foresee(fly, app, target, settings).await
+        let foreseen = rollout::foresee(fly, app, target, settings).await;
+        foreseen.map_err(|error| Error::foreseen(app, apps.len(), error))
     }));
     let looked_at = looked_at.await?;
     let organizations: BTreeSet<_> =
