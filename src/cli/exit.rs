@@ -8,51 +8,80 @@ use crate::error::{Account, Explain};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// All was done.
-    Done = 0,
+    Done,
     /// A bug, or something unforeseen.
-    Unforeseen = 1,
+    Unforeseen,
+    /// Arguments that do not go together.
+    Arguments,
     /// The configuration, or a file that it names, cannot be used.
-    Config = 10,
+    Config,
     /// Nix could not build, or is missing.
-    Nix = 11,
+    Nix,
     /// The image or the registry.
-    Registry = 12,
+    Registry,
     /// Fly refused.
-    Fly = 13,
-    /// The app did not become healthy, and runs what it ran before.
-    RolledBack = 14,
+    Fly,
+    /// The new version failed, and the app runs what it ran before.
+    RolledBack,
     /// The app did not become healthy, and was left as it is.
-    Unhealthy = 15,
+    Unhealthy,
     /// Another deploy holds a lease.
-    LeaseHeld = 16,
+    LeaseHeld,
+    /// A plan would change something.
+    Changes,
     /// Ctrl-C or SIGTERM.
-    Interrupted = 130,
+    Interrupted,
+    /// What flyctl ended with, when it was handed over to.
+    Flyctl(u8),
 }
 
-/// The exit codes, for the help. Clap itself ends with 2.
+/// The exit codes, for the help. Clap itself ends with 2, too.
 pub(super) const HELP: &str = "\
 Exit codes:
-    0  done
+    0  done; also if there was nothing to do
     1  a bug, or something unforeseen
     2  wrong arguments
    10  the configuration cannot be used
    11  Nix could not build
    12  the image or the registry
    13  Fly refused
-   14  unhealthy, and rolled back (kept free: nothing is rolled back yet)
+   14  the new version failed, and the app runs what it ran before
    15  unhealthy, and not rolled back
    16  another deploy holds a lease
-  130  interrupted";
+   20  `plan --exit-code`: something would change
+  130  interrupted
+
+`deploy --via flyctl` ends with flyctl's code when flyctl fails.";
 
 impl Exit {
+    /// Returns the number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Unforeseen => 1,
+            Self::Arguments => 2,
+            Self::Config => 10,
+            Self::Nix => 11,
+            Self::Registry => 12,
+            Self::Fly => 13,
+            Self::RolledBack => 14,
+            Self::Unhealthy => 15,
+            Self::LeaseHeld => 16,
+            Self::Changes => 20,
+            Self::Interrupted => 130,
+            Self::Flyctl(code) => code,
+        }
+    }
+
     /// Returns the exit that belongs to an error's code word.
     fn of_code(code: &str) -> Self {
         match code {
             "interrupted" | "rollout.interrupted" => Self::Interrupted,
             "rollout.lease-held" => Self::LeaseHeld,
-            "rollout.rolled-back" => Self::RolledBack,
+            "rollout.rolled-back" | "rollout.release-command-failed" => Self::RolledBack,
             "rollout.unhealthy" => Self::Unhealthy,
             _ => match code.split('.').next() {
+                Some("arguments") => Self::Arguments,
                 Some("config") => Self::Config,
                 Some("nix") => Self::Nix,
                 Some("source" | "push" | "registry" | "http") => Self::Registry,
@@ -65,49 +94,67 @@ impl Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.code())
     }
 }
 
 /// Why a command failed, ready to be told.
 #[derive(Debug)]
-pub(super) struct Failure(Account);
+pub(super) struct Failure {
+    account: Account,
+    exit: Exit,
+}
 
 impl Failure {
+    fn new(account: Account) -> Self {
+        Self { exit: Exit::of_code(account.code), account }
+    }
+
     /// Makes a failure of any module's error.
     #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
     pub(super) fn of(error: impl Explain) -> Self {
-        Self(Account::of(&error))
+        Self::new(Account::of(&error))
     }
 
     /// Makes a failure of something in the user's own configuration.
     pub(super) fn config(message: &str) -> Self {
-        Self(Account::new("config.unusable", message))
+        Self::new(Account::new("config.unusable", message))
+    }
+
+    /// Makes a failure of arguments that do not go together.
+    pub(super) fn arguments(message: &str) -> Self {
+        Self::new(Account::new("arguments.conflict", message))
     }
 
     /// Makes the failure of a command that was interrupted.
     pub(super) fn interrupted() -> Self {
-        Self(Account::new("interrupted", "interrupted"))
+        Self::new(Account::new("interrupted", "interrupted"))
     }
 
     /// Makes a failure that nobody foresaw.
     pub(super) fn unforeseen(message: &str) -> Self {
-        Self(Account::new("unforeseen", message))
+        Self::new(Account::new("unforeseen", message))
     }
 
     /// Adds what the reader can do.
-    pub(super) fn hint(self, hint: &str) -> Self {
-        Self(Account { hint: Some(hint.to_owned()), ..self.0 })
+    pub(super) fn hint(mut self, hint: &str) -> Self {
+        self.account.hint = Some(hint.to_owned());
+        self
+    }
+
+    /// Ends the process with something else than the code word asks for.
+    pub(super) fn ending_with(self, exit: Exit) -> Self {
+        Self { exit, ..self }
     }
 
     /// Returns what is told.
     pub(super) fn account(&self) -> &Account {
-        &self.0
+        &self.account
     }
 
     /// Returns what the process ends with.
     pub(super) fn exit(&self) -> Exit {
-        Exit::of_code(self.0.code)
+        self.exit
     }
 }
 
@@ -120,6 +167,7 @@ mod tests {
         for (code, exit) in [
             ("interrupted", Exit::Interrupted),
             ("rollout.interrupted", Exit::Interrupted),
+            ("arguments.conflict", Exit::Arguments),
             ("config.invalid", Exit::Config),
             ("nix.build-failed", Exit::Nix),
             ("source.not-an-image", Exit::Registry),
@@ -127,15 +175,34 @@ mod tests {
             ("registry.unauthorized", Exit::Registry),
             ("fly.app-not-found", Exit::Fly),
             ("rollout.lease-held", Exit::LeaseHeld),
+            ("rollout.rolled-back", Exit::RolledBack),
+            ("rollout.release-command-failed", Exit::RolledBack),
             ("rollout.unhealthy", Exit::Unhealthy),
-            ("rollout.strategy-unsupported", Exit::Fly),
+            ("rollout.left-over", Exit::Fly),
             ("whatever", Exit::Unforeseen),
         ] {
             assert_eq!(Exit::of_code(code), exit, "{code}");
         }
-        for line in HELP.lines().skip(1) {
-            let number: u8 = line.split_whitespace().next().unwrap().parse().unwrap();
-            assert!([0, 1, 2, 10, 11, 12, 13, 14, 15, 16, 130].contains(&number));
-        }
+    }
+
+    #[test]
+    fn the_help_lists_every_exit_code() {
+        let first_words = HELP.lines().filter_map(|line| line.split_whitespace().next());
+        let listed: Vec<u8> = first_words.filter_map(|word| word.parse().ok()).collect();
+        let all = [
+            Exit::Done,
+            Exit::Unforeseen,
+            Exit::Arguments,
+            Exit::Config,
+            Exit::Nix,
+            Exit::Registry,
+            Exit::Fly,
+            Exit::RolledBack,
+            Exit::Unhealthy,
+            Exit::LeaseHeld,
+            Exit::Changes,
+            Exit::Interrupted,
+        ];
+        assert_eq!(listed, all.map(Exit::code));
     }
 }

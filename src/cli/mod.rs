@@ -9,10 +9,13 @@ mod deploy;
 mod docs;
 mod env;
 mod exit;
+mod fly_toml;
 mod output;
+mod plan;
 mod platform;
 mod push;
 mod report;
+mod request;
 mod sandbox;
 mod signals;
 mod status;
@@ -74,20 +77,26 @@ async fn run(args: Args, env: Env) -> Exit {
     let cancel = CancellationToken::new();
     let _signals = signals::watch(cancel.clone(), &output);
     let context = Context { env, output: output.clone(), reporter, cancel };
-    let result = match args.command {
-        Command::Push(args) => push::run(&context, *args).await,
-        Command::Deploy(args) => Box::pin(deploy::run(&context, *args)).await,
-        Command::Sandbox(args) => sandbox::run(&context, args).await,
-        Command::Status(args) => status::run(&context, args).await,
-        Command::Completions { shell } => docs::completions(shell),
-        Command::Man => docs::man(),
-    };
+    let result = run_command(&context, args.command).await;
     drop(display);
     match result {
-        Ok(()) => Exit::Done,
+        Ok(exit) => exit,
         Err(failure) => {
             output.error(&failure);
             failure.exit()
         }
     }
+}
+
+async fn run_command(context: &Context, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Deploy(args) => Box::pin(deploy::run(context, *args)).await?,
+        Command::Plan(args) => return Box::pin(plan::run(context, *args)).await,
+        Command::Push(args) => push::run(context, *args).await?,
+        Command::Status(args) => status::run(context, args).await?,
+        Command::Sandbox(args) => sandbox::run(context, args).await?,
+        Command::Completions { shell } => docs::completions(shell)?,
+        Command::Man => docs::man()?,
+    }
+    Ok(Exit::Done)
 }

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::Context;
 use super::args::{ImageArgs, PushArgs};
 use super::credentials::{registry_login, secret_file};
-use super::deploy::app_named;
 use super::exit::Failure;
+use super::fly_toml::app_named;
 use super::platform::Fly;
 use crate::deploy::{Destination, ImageRequest, Origin, Output, build_and_push};
 use crate::fly::{REGISTRY_USER, Token};
@@ -53,7 +53,7 @@ async fn target(context: &Context, args: &PushArgs) -> Result<Aim, Failure> {
     let fly_host = fly_registry(context)?;
     let platform = Platform::LinuxAmd64;
     let Some(to) = &args.to else {
-        let app = app_named(context, &args.fly)?;
+        let app = app_named(context, &args.fly, &args.config)?;
         let fly = Fly::platform(context, &args.fly).await?;
         let to = Reference::new(fly_host, repository(app.as_str())?);
         let credentials = Some(fly_credentials(fly.token()));

@@ -22,7 +22,7 @@ pub(super) fn watch(cancel: CancellationToken, output: &Output) -> JoinSet<()> {
         cancel.cancel();
         either(&mut interrupt, &mut terminate).await;
         #[expect(clippy::disallowed_methods, clippy::exit, reason = "the user insists")]
-        std::process::exit(Exit::Interrupted as i32);
+        std::process::exit(Exit::Interrupted.code().into());
     });
     tasks
 }

@@ -3,17 +3,18 @@
 use serde_json::json;
 
 use super::Context;
-use super::args::StatusArgs;
-use super::deploy::app_named;
+use super::args::{AppArgs, StatusArgs};
 use super::exit::Failure;
+use super::fly_toml::app_named;
 use super::platform::Fly;
 use crate::fly::wire::Machine;
 use crate::rollout;
 
 /// Shows the machines of an app.
 pub(super) async fn run(context: &Context, args: StatusArgs) -> Result<(), Failure> {
-    let app = app_named(context, &args.fly)?;
-    let fly = Fly::of(context, &args.fly, args.sandbox.as_deref(), &app).await?;
+    let AppArgs { fly, config, sandbox } = &args.app;
+    let app = app_named(context, fly, config)?;
+    let fly = Fly::of(context, fly, sandbox.as_deref(), &app).await?;
     let current = tokio::select! {
         current = rollout::inspect(fly.client(), &app) => current.map_err(Failure::of)?,
         () = context.cancel.cancelled() => return Err(Failure::interrupted()),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::output::Output;
 use crate::event::{Reporter, Silent};
+pub(super) use words::plural;
 
 /// A way of showing progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -136,7 +136,8 @@ fn duration(ms: u64) -> String {
     format!("{:.1}s", Duration::from_millis(ms).as_secs_f64())
 }
 
-fn plural(count: usize, word: &str) -> String {
+/// Returns `word`, with an `s` unless there is one.
+pub(in crate::cli) fn plural(count: usize, word: &str) -> String {
     if count == 1 { word.to_owned() } else { format!("{word}s") }
 }
 

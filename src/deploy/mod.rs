@@ -4,7 +4,8 @@
 //! ends the build instead of waiting for it, and the image that runs now says which layers
 //! need not be sent.
 
-use std::borrow::Cow;
+mod error;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -14,75 +15,18 @@ use std::time::Instant;
 use futures_util::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Explain;
 use crate::event::{Event, Reporter};
 use crate::fly;
 use crate::fly::AppName;
-use crate::image::{Reference, Tag};
+use crate::image::{Manifest, Reference, Tag};
 use crate::layer::Memo;
-use crate::nix::{self, BuildOutput, Installable, Nix, PathInfo, StorePath};
+use crate::nix::{BuildOutput, Installable, Nix, PathInfo, StorePath};
 use crate::push::{self, Format, Platform, Push, Pushed, Reuse};
-use crate::registry::Registry;
+use crate::registry::{self, Registry};
 use crate::rollout::{self, Current, Settings, Target};
-use crate::source::{self, Indexed, Layout, Source, StoreObject};
+use crate::source::{Indexed, Layout, Source, StoreObject};
 
-/// Why a run failed: as its part did.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// Building failed.
-    #[error(transparent)]
-    Nix(#[from] nix::Error),
-    /// What was built is no image.
-    #[error(transparent)]
-    Source(#[from] source::Error),
-    /// Pushing failed.
-    #[error(transparent)]
-    Push(#[from] push::Error),
-    /// The platform could not be asked.
-    #[error(transparent)]
-    Fly(#[from] fly::Error),
-    /// Rolling out failed.
-    #[error(transparent)]
-    Rollout(#[from] rollout::Error),
-    /// One image cannot be had by apps of several organizations.
-    #[error("the apps belong to several organizations: {}", .0.join(", "))]
-    SeveralOrganizations(Vec<String>),
-    /// The run was cancelled.
-    #[error("interrupted")]
-    Interrupted,
-}
-
-impl Error {
-    fn inner(&self) -> Option<&dyn Explain> {
-        match self {
-            Self::Nix(error) => Some(error),
-            Self::Source(error) => Some(error),
-            Self::Push(error) => Some(error),
-            Self::Fly(error) => Some(error),
-            Self::Rollout(error) => Some(error),
-            Self::SeveralOrganizations(_) | Self::Interrupted => None,
-        }
-    }
-}
-
-impl Explain for Error {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::SeveralOrganizations(_) => "fly.several-organizations",
-            error => error.inner().map_or("interrupted", Explain::code),
-        }
-    }
-
-    fn hint(&self) -> Option<Cow<'static, str>> {
-        match self {
-            Self::SeveralOrganizations(_) => {
-                Some("an image is seen within its organization alone: deploy to each apart".into())
-            }
-            error => error.inner()?.hint(),
-        }
-    }
-}
+pub use error::Error;
 
 /// Where an image comes from.
 #[derive(Debug, Clone)]
@@ -240,15 +184,43 @@ fn opened(
     nix: Option<Nix>,
     gc_root: Option<BuildOutput>,
 ) -> Result<Built, Error> {
-    // `./result` is a link into the store.
-    let target = path.canonicalize().ok();
-    let store_path = target.as_deref().unwrap_or(path).to_str();
-    let store_path = store_path.and_then(|path| path.parse::<StorePath>().ok());
-    // One of several images in a file is not the store path's.
-    let store_path = store_path.filter(|_| request.image_name.is_none());
-    let identity = store_path.and_then(|path| format!("nix-{}", path.hash()).parse().ok());
+    let identity = identity(request, path);
     let source = Source::open(path)?.image_named(request.image_name.clone());
     Ok(Built { source, identity, nix, _gc_root: gc_root })
+}
+
+/// Returns the tag that stands for the image at `path`, if it is in the store.
+fn identity(request: &ImageRequest, path: &Path) -> Option<Tag> {
+    // `./result` is a link into the store.
+    let target = path.canonicalize().ok();
+    let store_path = target.as_deref().unwrap_or(path).to_str()?.parse::<StorePath>().ok()?;
+    // One of several images in a file is not the store path's.
+    request.image_name.is_none().then(|| format!("nix-{}", store_path.hash()).parse().ok())?
+}
+
+/// Looks for an image that needs no building and was pushed already, by the tag of its store
+/// path. Changes nothing.
+///
+/// # Errors
+///
+/// Fails when the registry does.
+pub async fn find_pushed(
+    request: &ImageRequest,
+    registry: &Registry,
+) -> Result<Option<Reference>, Error> {
+    let Origin::File { path, .. } = &request.origin else { return Ok(None) };
+    let believed = request.reuse == Reuse::Images;
+    // What is no image is told as it would be by a deploy.
+    drop(Source::open(path)?);
+    let Some(tag) = identity(request, path).filter(|_| believed) else { return Ok(None) };
+    let stored = match registry.manifest(registry.repository(), tag.as_str()).await {
+        Err(registry::Error::NoRepository { .. }) => None,
+        stored => stored.map_err(push::Error::from)?,
+    };
+    let fits = |manifest: &Manifest| manifest.format() == Some(request.format.manifest());
+    let digest = stored.filter(|stored| fits(&stored.manifest)).map(|stored| stored.digest);
+    let own = Reference::new(registry.host().clone(), registry.repository().clone());
+    Ok(digest.map(|digest| own.with_digest(digest)))
 }
 
 async fn or_cancelled<T>(
@@ -334,11 +306,13 @@ pub async fn deploy(
         }
     };
     let mut deployed = Vec::new();
-    for AppRequest { app, target, settings } in apps {
+    let names: Vec<_> = apps.iter().map(|request| request.app.clone()).collect();
+    for (place, AppRequest { app, target, settings }) in apps.into_iter().enumerate() {
         let image = reference.to_string();
         let request = rollout::Request { app: app.clone(), target, image, settings };
         let outcome = rollout::run(fly, request, Arc::clone(reporter), cancel.clone());
-        let outcome = Box::pin(outcome).await?;
+        let outcome = Box::pin(outcome).await;
+        let outcome = outcome.map_err(|error| Error::of_app(&names, place, error))?;
         reporter.report(Event::Deployed {
             app: app.to_string(),
             image: reference.to_string(),
@@ -358,7 +332,8 @@ pub async fn deploy(
 async fn foresee(fly: &fly::Client, apps: &[AppRequest]) -> Result<Vec<Reference>, Error> {
     let looked_at = try_join_all(apps.iter().map(async |request| {
         let AppRequest { app, target, settings } = request;
-        rollout::foresee(fly, app, target, settings).await
+        let foreseen = rollout::foresee(fly, app, target, settings).await;
+        foreseen.map_err(|error| Error::foreseen(app, apps.len(), error))
     }));
     let looked_at = looked_at.await?;
     let organizations: BTreeSet<_> =

@@ -1,0 +1,118 @@
+//! What can be typed.
+
+mod deploy;
+mod duration;
+mod fly;
+mod image;
+mod output;
+mod plan;
+mod push;
+mod request;
+mod rollout;
+mod sandbox;
+mod scope;
+mod status;
+
+use clap::{Parser, Subcommand};
+
+pub(super) use deploy::DeployArgs;
+pub(super) use fly::{AppArgs, ConfigArgs, FlyArgs};
+pub(super) use image::ImageArgs;
+use output::OutputArgs;
+pub(super) use plan::PlanArgs;
+pub(super) use push::PushArgs;
+pub(super) use request::RequestArgs;
+use rollout::RolloutArgs;
+pub(super) use sandbox::SandboxArgs;
+use scope::ScopeArgs;
+pub(super) use status::StatusArgs;
+
+/// Take a Nix flake to Fly.io
+///
+/// Builds the flake's container output, streams its layers into the registry, and deploys
+/// it on Fly Machines. No Docker, no skopeo, no flyctl.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_long_help = super::exit::HELP)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Build an image, push it, and deploy it on Fly Machines
+    ///
+    /// The result, one line on stdout, is the image by digest. Where the machines have that
+    /// image and this configuration already, nothing is changed.
+    Deploy(Box<DeployArgs>),
+    /// Show what a deploy would do to the machines, and change nothing
+    ///
+    /// The result says what would happen to each machine, and in what its configuration would
+    /// differ. Nothing is built: an image that is not in the registry under its store path is
+    /// told as one that is not built yet.
+    Plan(Box<PlanArgs>),
+    /// Build an image and push it to a registry
+    ///
+    /// The result, one line on stdout, is the image by digest.
+    Push(Box<PushArgs>),
+    /// Show the machines of an app, and the images that they run
+    Status(StatusArgs),
+    /// Run a Fly for one machine: registry and platform on loopback
+    ///
+    /// It writes to stdout the variables that lead snowbird and flyctl to it, and runs until
+    /// Ctrl-C. Its machines go through their states, but nothing runs in them.
+    Sandbox(SandboxArgs),
+    /// Write completions for a shell to stdout
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man page to stdout
+    #[command(hide = true)]
+    Man,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_for_nix() {
+        let args = Args::parse_from(["snowbird", "push", ".#a", "--", "--impure"]);
+        let Command::Push(push) = args.command else { panic!() };
+        assert_eq!(push.image.installable.as_deref(), Some(".#a"));
+        assert_eq!(push.image.nix_arguments, ["--impure"]);
+    }
+
+    #[test]
+    fn a_sandbox_can_be_named_or_not() {
+        for (typed, expected) in [
+            (&["snowbird", "deploy"][..], None),
+            (&["snowbird", "deploy", "--sandbox", ".#a"], Some("")),
+            (&["snowbird", "deploy", "--sandbox=http://127.0.0.1:1"], Some("http://127.0.0.1:1")),
+        ] {
+            let Command::Deploy(deploy) = Args::parse_from(typed).command else { panic!() };
+            assert_eq!(deploy.request.sandbox.as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn short_flags_are_those_of_flyctl() {
+        let typed = ["snowbird", "deploy", "-a", "web", "-c", "f", "-e", "A=1", "-i", "r.io/web:t"];
+        let Command::Deploy(deploy) = Args::parse_from(typed).command else { panic!() };
+        let request = deploy.request;
+        assert_eq!(request.overrides.variables, [("A".to_owned(), "1".to_owned())]);
+        assert!(request.reference.is_some() && request.fly.app.is_some());
+        assert_eq!(request.configs, [std::path::Path::new("f")]);
+    }
+}
