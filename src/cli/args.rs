@@ -91,6 +91,9 @@ pub(super) enum Command {
     Push(Box<PushArgs>),
     /// Show the machines of an app, and the images that they run
     Status(StatusArgs),
+    /// Read fly.toml as a deploy would, without token and network
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Run a Fly for one machine: registry and platform on loopback
     ///
     /// It writes to stdout the variables that lead snowbird and flyctl to it, and runs until
@@ -308,6 +311,51 @@ pub(super) struct StatusArgs {
     /// Ask the sandbox at URL
     #[arg(long, value_name = "URL", require_equals = true, help_heading = "Fly")]
     pub(super) sandbox: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Show the configuration that a new machine of each process group would get
+    ///
+    /// It is one JSON object on stdout, by the names of the groups.
+    Show(ConfigShowArgs),
+    /// Tell all that is wrong with fly.toml, and what is probably not meant
+    ///
+    /// Warnings go to stderr; what is wrong ends it with 10.
+    Validate(ConfigValidateArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ConfigShowArgs {
+    #[command(flatten)]
+    pub(super) file: ConfigFileArgs,
+    /// The app whose image is named; by default the one that fly.toml names
+    #[arg(short, long, value_name = "NAME", env = "FLY_APP", hide_env_values = true)]
+    pub(super) app: Option<AppName>,
+    /// A process group to show, instead of all; may be repeated
+    #[arg(short, long = "group", value_name = "GROUP")]
+    pub(super) groups: Vec<String>,
+    /// The image that the machines run [default: the one that fly.toml names, or else the
+    /// app's repository in Fly's registry]
+    #[arg(short, long, value_name = "REFERENCE")]
+    pub(super) image: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ConfigValidateArgs {
+    #[command(flatten)]
+    pub(super) file: ConfigFileArgs,
+    /// Take keys that are not known for errors
+    #[arg(long)]
+    pub(super) strict: bool,
+}
+
+/// Where fly.toml is.
+#[derive(Debug, clap::Args)]
+pub(super) struct ConfigFileArgs {
+    /// The app's configuration file, or the folder that it is in
+    #[arg(short, long, value_name = "PATH", env = "SNOWBIRD_CONFIG", hide_env_values = true)]
+    pub(super) config: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

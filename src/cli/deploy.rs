@@ -1,19 +1,18 @@
 //! `snowbird deploy`
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
 use super::Context;
 use super::args::{DeployArgs, FlyArgs};
+use super::config::{ConfigFile, tell};
 use super::exit::Failure;
 use super::platform::Fly;
 use super::push::{fly_credentials, image_request, registry, repository, transport};
 use crate::deploy::{Deployed, Image, Request, deploy};
-use crate::event::Event;
 use crate::fly::AppName;
-use crate::fly::config::{AppConfig, Strategy, Warning};
+use crate::fly::config::{AppConfig, Strategy};
 use crate::image::Reference;
 use crate::rollout::Settings;
 
@@ -28,6 +27,7 @@ pub(super) async fn run(context: &Context, args: DeployArgs) -> Result<(), Failu
             strategy.parse().map_err(|error| Failure::config(&format!("`--strategy`: {error}")))?;
         config.set_strategy(strategy);
     }
+    config.check_groups(&[]).map_err(Failure::of)?;
     let app = app_of(&config, &args.fly)?;
     let fly = Fly::of(context, &args.fly, args.sandbox.as_deref(), &app).await?;
     let image = image(context, &args, &config, &fly, &app)?;
@@ -94,29 +94,8 @@ fn app_of(config: &AppConfig, args: &FlyArgs) -> Result<AppName, Failure> {
 
 /// Reads the app's configuration, and tells its warnings.
 pub(super) fn read_config(context: &Context, args: &FlyArgs) -> Result<AppConfig, Failure> {
-    let path = config_path(args)?;
-    let text = fs::read_to_string(&path)
-        .map_err(|error| Failure::config(&format!("cannot read `{}`: {error}", path.display())))?;
-    let (config, warnings) = AppConfig::parse(&text, &path).map_err(Failure::of)?;
-    for Warning { code, message } in warnings {
-        context.reporter.report(Event::Warning { code, message });
-    }
-    Ok(config)
-}
-
-fn config_path(args: &FlyArgs) -> Result<PathBuf, Failure> {
-    let path = args.config.clone().unwrap_or_else(|| PathBuf::from("."));
-    if !path.is_dir() {
-        return Ok(path);
-    }
-    let path = if path == Path::new(".") { PathBuf::new() } else { path };
-    ["fly.toml", "fly.json", "fly.yaml"]
-        .iter()
-        .map(|name| path.join(name))
-        .find(|path| path.exists())
-        .ok_or_else(|| {
-            let place = if path.as_os_str().is_empty() { "here" } else { "in the folder" };
-            Failure::config(&format!("there is no fly.toml {place}"))
-                .hint("name the file or its folder with `--config`")
-        })
+    let file = ConfigFile::find(args.config.as_deref())?;
+    let (config, warnings) = file.inspect();
+    tell(context, &warnings);
+    config.map_err(Failure::of)
 }

@@ -4,6 +4,7 @@
 //! one file here that turns what was typed into a request of the library.
 
 mod args;
+mod config;
 mod credentials;
 mod deploy;
 mod docs;
@@ -79,6 +80,7 @@ async fn run(args: Args, env: Env) -> Exit {
         Command::Deploy(args) => Box::pin(deploy::run(&context, *args)).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,
         Command::Status(args) => status::run(&context, args).await,
+        Command::Config(command) => config::run(&context, command),
         Command::Completions { shell } => docs::completions(shell),
         Command::Man => docs::man(),
     };

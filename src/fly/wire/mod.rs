@@ -26,12 +26,14 @@ pub use guest::{Guest, Init, Mount};
 pub use lease::{Lease, LeaseAnswer, LeaseNonce};
 pub use log::{LogAttributes, LogEntry, LogPage, LogPageMeta};
 pub use machine::{CheckStatus, ImageRef, Machine};
-pub use machine_config::{Dns, File, MachineConfig, Metrics, Restart, Static, StopConfig};
+pub use machine_config::{
+    Container, Dns, File, MachineConfig, Metrics, Restart, Static, StopConfig,
+};
 pub use release::{CreateRelease, Release, ReleaseAnswer, UpdateRelease};
 pub use request::{CreateMachine, ErrorBody, UpdateMachine, WaitResponse};
 pub use service::{
-    Autostop, Concurrency, HttpOptions, HttpResponseOptions, Port, ProxyProtoOptions, Service,
-    TlsOptions,
+    Autostop, Concurrency, HttpOptions, HttpResponseOptions, Port, ProxyProtoOptions, ReplayCache,
+    Service, TlsOptions,
 };
 
 use serde::{Deserialize, Deserializer};
