@@ -8,10 +8,10 @@ use super::args::{ConfigArgs, FlyArgs};
 use super::exit::Failure;
 use crate::event::Event;
 use crate::fly::AppName;
-use crate::fly::config::{AppConfig, Warning};
+use crate::fly::config::{AppConfig, Error, Warning};
 
 /// The names of the file, in the order in which they are looked for.
-const NAMES: [&str; 3] = ["fly.toml", "fly.json", "fly.yaml"];
+const NAMES: [&str; 4] = ["fly.toml", "fly.json", "fly.yaml", "fly.yml"];
 
 /// Returns the app that a command is about: the flag, or what fly.toml names.
 ///
@@ -25,7 +25,7 @@ pub(super) fn app_named(
 ) -> Result<AppName, Failure> {
     match &fly.app {
         Some(app) => Ok(app.clone()),
-        None => app_of(&read(context, &find(config.config.as_deref())?)?, None),
+        None => app_of(&read(context, config.config.as_deref())?, None),
     }
 }
 
@@ -45,37 +45,59 @@ pub(super) fn app_of(config: &AppConfig, typed: Option<&AppName>) -> Result<AppN
 ///
 /// # Errors
 ///
-/// Fails when it cannot be read, or is not acceptable.
-pub(super) fn read(context: &Context, path: &Path) -> Result<AppConfig, Failure> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| Failure::config(&format!("cannot read `{}`: {error}", path.display())))?;
-    let (config, warnings) = AppConfig::parse(&text, path).map_err(Failure::of)?;
-    for Warning { code, message } in warnings {
-        context.reporter.report(Event::Warning { code, message });
-    }
-    Ok(config)
+/// Fails when there is none, or it is not acceptable.
+pub(super) fn read(context: &Context, typed: Option<&Path>) -> Result<AppConfig, Failure> {
+    let (config, warnings) = ConfigFile::find(typed)?.inspect();
+    tell(context, &warnings);
+    config.map_err(Failure::of)
 }
 
-/// Returns the file that `typed` names: itself, or the one in that folder; without it, the one
-/// in the working directory.
-///
-/// # Errors
-///
-/// Fails when the folder has none.
-pub(super) fn find(typed: Option<&Path>) -> Result<PathBuf, Failure> {
-    let place = typed.unwrap_or(Path::new("."));
-    if !place.is_dir() {
-        return Ok(place.to_owned());
-    }
-    in_folder(place).ok_or_else(|| {
-        let place = if place == Path::new(".") { "here" } else { "in the folder" };
-        Failure::config(&format!("there is no fly.toml {place}"))
-            .hint("name the file or its folder with `--config`")
-    })
+/// A configuration file that is there.
+pub(super) struct ConfigFile {
+    path: PathBuf,
+    text: String,
 }
 
-/// Returns the file in a folder, if there is one.
-fn in_folder(folder: &Path) -> Option<PathBuf> {
-    let folder = if folder == Path::new(".") { Path::new("") } else { folder };
-    NAMES.iter().map(|name| folder.join(name)).find(|path| path.exists())
+impl ConfigFile {
+    /// Reads the file that `typed` names: itself, or the one in that folder; without it, the one
+    /// in the working directory.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it cannot be read, or the folder has none.
+    pub(super) fn find(typed: Option<&Path>) -> Result<Self, Failure> {
+        let path = match typed {
+            Some(path) if !path.is_dir() => path.to_owned(),
+            folder => {
+                let folder = folder.filter(|path| *path != Path::new(".")).unwrap_or(Path::new(""));
+                let mut paths = NAMES.iter().map(|name| folder.join(name));
+                paths.find(|path| path.exists()).ok_or_else(|| {
+                    let place = if folder == Path::new("") { "here" } else { "in the folder" };
+                    Failure::config(&format!("there is no fly.toml {place}"))
+                        .hint("name the file or its folder with `--config`")
+                })?
+            }
+        };
+        let text = fs::read_to_string(&path).map_err(|error| {
+            Failure::config(&format!("cannot read `{}`: {error}", path.display()))
+        })?;
+        Ok(Self { path, text })
+    }
+
+    /// Returns where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads what it says, and what is probably not meant.
+    pub(super) fn inspect(&self) -> (Result<AppConfig, Error>, Vec<Warning>) {
+        AppConfig::inspect(&self.text, &self.path)
+    }
+}
+
+/// Tells warnings.
+pub(super) fn tell(context: &Context, warnings: &[Warning]) {
+    for Warning { code, message, .. } in warnings {
+        context.reporter.report(Event::Warning { code, message: message.clone() });
+    }
 }

@@ -4,6 +4,7 @@
 //! one file here that turns what was typed into a request of the library.
 
 mod args;
+mod config;
 mod credentials;
 mod deploy;
 mod docs;
@@ -94,6 +95,7 @@ async fn run_command(context: &Context, command: Command) -> Result<Exit, Failur
         Command::Plan(args) => return Box::pin(plan::run(context, *args)).await,
         Command::Push(args) => push::run(context, *args).await?,
         Command::Status(args) => status::run(context, args).await?,
+        Command::Config(command) => config::run(context, command)?,
         Command::Sandbox(args) => sandbox::run(context, args).await?,
         Command::Completions { shell } => docs::completions(shell)?,
         Command::Man => docs::man()?,

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod config;
 mod deploy;
 mod duration;
 mod fly;
@@ -15,6 +16,7 @@ mod status;
 
 use clap::{Parser, Subcommand};
 
+pub(super) use config::{ConfigCommand, ConfigShowArgs, ConfigValidateArgs};
 pub(super) use deploy::DeployArgs;
 pub(super) use fly::{AppArgs, ConfigArgs, FlyArgs};
 pub(super) use image::ImageArgs;
@@ -59,6 +61,9 @@ pub(super) enum Command {
     Push(Box<PushArgs>),
     /// Show the machines of an app, and the images that they run
     Status(StatusArgs),
+    /// Read fly.toml as a deploy would, without token and network
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Run a Fly for one machine: registry and platform on loopback
     ///
     /// It writes to stdout the variables that lead snowbird and flyctl to it, and runs until

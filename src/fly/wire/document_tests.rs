@@ -62,7 +62,7 @@ fn every_setting_of_the_document_is_a_field_or_is_kept() {
         (
             "fly.MachineConfig",
             unnamed("fly.MachineConfig", |config: &MachineConfig| &config.rest),
-            "cache_drive containers disable_machine_autostart processes rootfs schedule size spot",
+            "cache_drive disable_machine_autostart processes rootfs schedule size spot",
         ),
         (
             "fly.MachineGuest",
@@ -85,11 +85,7 @@ fn every_setting_of_the_document_is_a_field_or_is_kept() {
             "force_instance_description",
         ),
         ("fly.MachinePort", unnamed("fly.MachinePort", |port: &Port| &port.rest), ""),
-        (
-            "fly.HTTPOptions",
-            unnamed("fly.HTTPOptions", |options: &HttpOptions| &options.rest),
-            "replay_cache",
-        ),
+        ("fly.HTTPOptions", unnamed("fly.HTTPOptions", |options: &HttpOptions| &options.rest), ""),
         (
             "fly.HTTPResponseOptions",
             unnamed("fly.HTTPResponseOptions", |options: &HttpResponseOptions| &options.rest),
