@@ -179,6 +179,15 @@ pub enum Event {
         /// Machines that were changed or made.
         machines: usize,
     },
+    /// It is known to which release's image an app goes back.
+    ReleaseChosen {
+        /// The app.
+        app: String,
+        /// Number of the release.
+        version: u64,
+        /// Its image, by digest where that is known.
+        image: String,
+    },
     /// The platform has recorded a release.
     ReleaseCreated {
         /// Number of the release, from 1.

@@ -10,6 +10,7 @@ mod canary;
 mod command;
 mod crew;
 mod current;
+mod earlier;
 mod error;
 mod going_back;
 mod immediate;
@@ -30,11 +31,12 @@ mod target;
 mod watch;
 
 pub use current::{Current, inspect};
+pub use earlier::{NoRelease, earlier, is_complete, running_version};
 pub use error::{Error, Failure};
 pub use journal::Standing;
 pub use plan::{
-    Canary, Change, Conflict, Create, Existing, LeftAlone, NewVolume, Plan, Replace, Spare,
-    Update, VolumeSource, plan,
+    Canary, Change, Conflict, Create, Existing, LeftAlone, NewVolume, Plan, Replace, Spare, Update,
+    VolumeSource, plan,
 };
 pub use run::{Outcome, Request, foresee, preview, run};
 pub use scope::Scope;

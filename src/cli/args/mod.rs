@@ -4,9 +4,11 @@ mod deploy;
 mod duration;
 mod fly;
 mod image;
+mod logs;
 mod output;
 mod plan;
 mod push;
+mod releases;
 mod request;
 mod rollout;
 mod sandbox;
@@ -18,9 +20,11 @@ use clap::{Parser, Subcommand};
 pub(super) use deploy::DeployArgs;
 pub(super) use fly::{AppArgs, ConfigArgs, FlyArgs};
 pub(super) use image::ImageArgs;
+pub(super) use logs::LogsArgs;
 use output::OutputArgs;
 pub(super) use plan::PlanArgs;
 pub(super) use push::PushArgs;
+pub(super) use releases::{ReleasesArgs, RollbackArgs};
 pub(super) use request::RequestArgs;
 use rollout::RolloutArgs;
 pub(super) use sandbox::SandboxArgs;
@@ -59,6 +63,16 @@ pub(super) enum Command {
     Push(Box<PushArgs>),
     /// Show the machines of an app, and the images that they run
     Status(StatusArgs),
+    /// List what was deployed to an app: version, status, image, when and by whom
+    Releases(ReleasesArgs),
+    /// Bring an app's machines back to the image of an earlier release
+    ///
+    /// Their configuration stays as it is but for the image, and no machine is created or
+    /// destroyed. The result, one line on stdout, is the image by digest. Where it runs already,
+    /// nothing is changed.
+    Rollback(Box<RollbackArgs>),
+    /// Show what an app's machines wrote, the newest lines
+    Logs(LogsArgs),
     /// Run a Fly for one machine: registry and platform on loopback
     ///
     /// It writes to stdout the variables that lead snowbird and flyctl to it, and runs until

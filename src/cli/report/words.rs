@@ -78,6 +78,9 @@ pub(super) fn line(event: &Event) -> Option<String> {
             "{reason}; taking {machines} {} back to what they ran before",
             plural(*machines, "machine")
         ),
+        Event::ReleaseChosen { app, version, image } => {
+            format!("app `{app}` goes back to v{version}, {image}")
+        }
         Event::ReleaseCreated { version } => format!("release v{version}"),
         Event::Machine { machine, group, step } => {
             format!("machine {machine} [{group}] {}", machine_step(step))
