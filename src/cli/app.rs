@@ -6,7 +6,7 @@ use super::exit::Failure;
 use super::fly_toml;
 use super::platform::Fly;
 use crate::fly::config::AppConfig;
-use crate::fly::{AppName, Client};
+use crate::fly::AppName;
 
 /// An app that is there already.
 pub(super) struct App {
@@ -14,7 +14,6 @@ pub(super) struct App {
     /// What was read to know its name.
     pub(super) config: Option<AppConfig>,
     pub(super) fly: Fly,
-    pub(super) client: Client,
 }
 
 impl App {
@@ -29,7 +28,6 @@ impl App {
             }
         };
         let fly = Fly::of(context, fly, sandbox.as_deref(), &name).await?;
-        let client = fly.client(context)?;
-        Ok(Self { name, config, fly, client })
+        Ok(Self { name, config, fly })
     }
 }

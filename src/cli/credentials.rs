@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use super::Context;
 use super::exit::Failure;
 use crate::event::Event;
-use crate::fly::Token;
+use crate::fly::{Token, TokenSource, TokenWarning};
 use crate::http::Secret;
 use crate::image::RegistryHost;
 use crate::registry::Credentials;
@@ -21,27 +22,35 @@ use crate::registry::Credentials;
 const VARIABLES: [&str; 3] = ["FLY_ACCESS_TOKEN", "FLY_API_TOKEN", "FLY_AUTH_TOKEN"];
 
 /// Finds the Fly token: `file`, `SNOWBIRD_TOKEN_FILE`, the variables that flyctl and its
-/// guides know, flyctl's own login.
+/// guides know, flyctl's own login. Tells what parts of it are good for nothing.
 ///
 /// # Errors
 ///
 /// Fails when there is none, or when what is there is no token.
 pub(super) fn fly_token(context: &Context, file: Option<&Path>) -> Result<Token, Failure> {
+    let Some((text, source)) = find(context, file)? else {
+        return Err(Failure::config("no Fly token was found").hint(
+            "set `FLY_API_TOKEN` to what `fly tokens create deploy` prints, or name a file with \
+             it in `--token-file`; `fly auth login` works too",
+        ));
+    };
+    let (token, warnings) =
+        Token::found(text.expose(), source, SystemTime::now()).map_err(Failure::of)?;
+    for TokenWarning { code, message } in warnings {
+        context.reporter.report(Event::Warning { code, message });
+    }
+    Ok(token)
+}
+
+fn find(context: &Context, file: Option<&Path>) -> Result<Option<(Secret, TokenSource)>, Failure> {
     let env = &context.env;
     if let Some(file) = file.or_else(|| env.os("SNOWBIRD_TOKEN_FILE").map(Path::new)) {
-        let text = secret_file(context, file)?;
-        return Token::parse(text.expose()).map_err(Failure::of);
+        return Ok(Some((secret_file(context, file)?, TokenSource::File(file.to_owned()))));
     }
-    if let Some((_, text)) = env.first_present(&VARIABLES).filter(|(_, text)| !text.is_empty()) {
-        return Token::parse(text).map_err(Failure::of);
+    if let Some((name, text)) = env.first_present(&VARIABLES).filter(|(_, text)| !text.is_empty()) {
+        return Ok(Some((Secret::new(text), TokenSource::Variable(name.to_owned()))));
     }
-    if let Some(text) = flyctl_login(context)? {
-        return Token::parse(text.expose()).map_err(Failure::of);
-    }
-    Err(Failure::config("no Fly token was found").hint(
-        "set `FLY_API_TOKEN` to what `fly tokens create deploy` prints, or name a file with it in \
-         `--token-file`; `fly auth login` works too",
-    ))
+    flyctl_login(context)
 }
 
 /// Reads a secret from a file.
@@ -67,10 +76,7 @@ pub(super) fn secret_file(context: &Context, file: &Path) -> Result<Secret, Fail
 }
 
 /// Reads the token of flyctl's own login.
-///
-/// Beside user tokens that file holds discharges that live for minutes, so a user token is
-/// taken alone where there is one.
-fn flyctl_login(context: &Context) -> Result<Option<Secret>, Failure> {
+fn flyctl_login(context: &Context) -> Result<Option<(Secret, TokenSource)>, Failure> {
     #[derive(Deserialize)]
     struct Login {
         access_token: Option<String>,
@@ -86,9 +92,8 @@ fn flyctl_login(context: &Context) -> Result<Option<Secret>, Failure> {
             file.display()
         )));
     };
-    let token = login.access_token.unwrap_or_default();
-    let user = token.split(',').find(|part| part.trim().starts_with("fo1_"));
-    Ok(Some(Secret::new(user.unwrap_or(&token))).filter(|token| !token.is_empty()))
+    let token = login.access_token.as_deref().map(Secret::new);
+    Ok(token.filter(|token| !token.is_empty()).map(|token| (token, TokenSource::Login(file))))
 }
 
 /// Looks for the login of a registry in docker's and podman's files.
@@ -121,12 +126,83 @@ fn login_in(text: &[u8], host: &RegistryHost) -> Option<Credentials> {
     let pair = STANDARD.decode(&auth).or_else(|_| URL_SAFE.decode(&auth)).ok()?;
     let pair = String::from_utf8(pair).ok()?;
     let (username, password) = pair.split_once(':')?;
-    Some(Credentials { username: username.to_owned(), password: Secret::new(password) })
+    Some(Credentials { username: username.to_owned(), password: Secret::new(password).into() })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::super::output::Output;
     use super::*;
+    use crate::event::Recorder;
+
+    fn context(variables: &[(&'static str, String)]) -> Context {
+        Context {
+            env: variables.iter().cloned().collect(),
+            output: Output::new(false),
+            reporter: Arc::new(Recorder::default()),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    /// A home folder with a login, and a file with a token.
+    fn home() -> tempfile::TempDir {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join(".fly")).unwrap();
+        let login = "access_token: fm2_a,fm2_b,fo1_login\nlast_login: 2026-01-01T00:00:00Z\n";
+        fs::write(home.path().join(".fly/config.yml"), login).unwrap();
+        fs::write(home.path().join("token"), "FlyV1 fm2_file\n").unwrap();
+        home
+    }
+
+    #[test]
+    fn the_token_is_looked_for_in_one_order() {
+        let home = home();
+        let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+        let file = ("SNOWBIRD_TOKEN_FILE", path("token"));
+        let at_home = ("HOME", path(""));
+        let variable = |name, text: &str| (name, text.to_owned());
+        let (access, api) =
+            (variable("FLY_ACCESS_TOKEN", "fo1_access"), variable("FLY_API_TOKEN", "fo1_api"));
+        let auth = variable("FLY_AUTH_TOKEN", "fo1_auth");
+        let empty = variable("FLY_ACCESS_TOKEN", "");
+        for (variables, expected, source) in [
+            (vec![file, access.clone(), at_home.clone()], "fm2_file", "the file `"),
+            (vec![access, api.clone(), at_home.clone()], "fo1_access", "`FLY_ACCESS_TOKEN`"),
+            (vec![api.clone(), auth.clone(), at_home.clone()], "fo1_api", "`FLY_API_TOKEN`"),
+            (vec![auth, at_home.clone()], "fo1_auth", "`FLY_AUTH_TOKEN`"),
+            // An empty one hides the others, as flyctl has it, but not the login.
+            (vec![empty, api, at_home.clone()], "fo1_login", "`fly auth login` ("),
+            (vec![variable("FLY_CONFIG_DIR", &path(".fly"))], "fo1_login", "`fly auth login` ("),
+        ] {
+            let token = fly_token(&context(&variables), None).unwrap();
+            assert_eq!(token.registry_password().get().expose(), expected, "{variables:?}");
+            let told = token.facts().source.to_string();
+            assert!(told.starts_with(source), "{told}");
+        }
+        let flag = home.path().join("token");
+        let token = fly_token(&context(&[at_home]), Some(&flag)).unwrap();
+        assert_eq!(token.registry_password().get().expose(), "fm2_file");
+    }
+
+    #[test]
+    fn without_any_token_it_is_told_how_to_get_one() {
+        let failure = fly_token(&context(&[]), None).unwrap_err();
+        assert_eq!(failure.account().code, "config.unusable");
+        assert!(failure.account().hint.as_ref().unwrap().contains("fly tokens create deploy"));
+    }
+
+    #[test]
+    fn a_login_that_cannot_be_read_is_not_shown() {
+        let home = home();
+        fs::write(home.path().join(".fly/config.yml"), "access_token: [fo1_hush").unwrap();
+        let variables = [("HOME", home.path().to_str().unwrap().to_owned())];
+        let failure = fly_token(&context(&variables), None).unwrap_err();
+        assert!(!format!("{failure:?}").contains("hush"));
+    }
 
     #[test]
     fn a_login_is_found_by_host_in_either_alphabet() {
@@ -135,7 +211,7 @@ mod tests {
             let auth = alphabet.encode(format!("x:{password}"));
             let text = format!(r#"{{"auths":{{"https://ghcr.io/v2/":{{"auth":"{auth}"}}}}}}"#);
             let login = login_in(text.as_bytes(), &"ghcr.io".parse().unwrap()).unwrap();
-            assert_eq!((login.username.as_str(), login.password.expose()), ("x", password));
+            assert_eq!((login.username.as_str(), login.password.get().expose()), ("x", password));
             assert!(login_in(text.as_bytes(), &"io".parse().unwrap()).is_none());
         }
     }

@@ -14,9 +14,9 @@ pub(super) async fn run(context: &Context, args: DeployArgs) -> Result<(), Failu
     if args.dry_run {
         return plan::of_request(context, &args.request).await.map(drop);
     }
-    let Prepared { request, client, _fly } = prepare(context, &args.request).await?;
-    let deployed = deploy(&client, request, &context.reporter, &context.cancel).await;
-    let deployed = deployed.map_err(Failure::of)?;
+    let Prepared { request, fly } = prepare(context, &args.request).await?;
+    let deploy = deploy(fly.client(), request, &context.reporter, &context.cancel);
+    let deployed = Box::pin(fly.during(deploy)).await.map_err(Failure::of)?;
     let Some(first) = deployed.first() else { return Ok(()) };
     let image = first.image.to_string();
     context.output.result(&image, &result(&image, &deployed))

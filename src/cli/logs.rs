@@ -22,9 +22,10 @@ const ATTEMPTS: u32 = 30;
 /// Shows what machines wrote, and with `--follow` what they write.
 pub(super) async fn run(context: &Context, args: LogsArgs) -> Result<(), Failure> {
     let app = App::of(context, &args.app).await?;
+    let client = app.fly.client();
     let page = async |token: Option<&str>| match &args.machine {
-        Some(machine) => app.client.log_page(&app.name, machine, token).await,
-        None => app.client.app_log_page(&app.name, token).await,
+        Some(machine) => client.log_page(&app.name, machine, token).await,
+        None => client.app_log_page(&app.name, token).await,
     };
     let first = tokio::select! {
         first = page(None) => first.map_err(failure)?,
@@ -60,7 +61,7 @@ pub(super) async fn run(context: &Context, args: LogsArgs) -> Result<(), Failure
         }
     };
     tokio::select! {
-        ended = follow => ended,
+        ended = app.fly.during(follow) => ended,
         () = context.cancel.cancelled() => Ok(()),
     }
 }

@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::Context;
 use super::args::{ImageArgs, PushArgs};
-use super::credentials::{fly_token, registry_login, secret_file};
+use super::credentials::{registry_login, secret_file};
 use super::exit::Failure;
 use super::fly_toml::app_named;
+use super::platform::Fly;
 use crate::deploy::{Destination, ImageRequest, Origin, Output, build_and_push};
 use crate::fly::{REGISTRY_USER, Token};
 use crate::image::{ManifestFormat, Reference, RegistryHost, Repository};
@@ -23,47 +24,59 @@ const FLY_REGISTRY: &str = "registry.fly.io";
 /// Builds an image, pushes it, and prints it by digest.
 pub(super) async fn run(context: &Context, args: PushArgs) -> Result<(), Failure> {
     let mut request = image_request(context, &args.image)?;
-    let (to, credentials, platform) = target(context, &args)?;
-    request.tags.extend(to.tag.clone());
-    let transport = transport(&to.registry, args.plain_http);
-    let registry = registry(context, &to, transport, credentials)?;
+    let target = target(context, &args).await?;
+    request.tags.extend(target.to.tag.clone());
+    let transport = transport(&target.to.registry, args.plain_http);
+    let registry = registry(context, &target.to, transport, target.credentials)?;
+    let platform = target.platform;
     let to = Destination { registry: &registry, previous: Vec::new(), platform };
-    let pushed = build_and_push(&request, to, &context.reporter, &context.cancel).await;
+    let push = build_and_push(&request, to, &context.reporter, &context.cancel);
+    let pushed = match &target.fly {
+        Some(fly) => Box::pin(fly.during(push)).await,
+        None => Box::pin(push).await,
+    };
     let pushed = pushed.map_err(Failure::of)?;
     let reference = pushed.reference.to_string();
     context.output.result(&reference, &json!({ "image": reference }))
 }
 
-/// Where the image goes, as whom, and what it must be made for.
-fn target(
-    context: &Context,
-    args: &PushArgs,
-) -> Result<(Reference, Option<Credentials>, Platform), Failure> {
+/// Where an image goes, as whom, and what it must be made for.
+struct Aim {
+    to: Reference,
+    credentials: Option<Credentials>,
+    platform: Platform,
+    /// Keeps the token fresh.
+    fly: Option<Fly>,
+}
+
+async fn target(context: &Context, args: &PushArgs) -> Result<Aim, Failure> {
     let fly_host = fly_registry(context)?;
+    let platform = Platform::LinuxAmd64;
     let Some(to) = &args.to else {
         let app = app_named(context, &args.fly, &args.config)?;
-        let token = fly_token(context, args.fly.token_file.as_deref())?;
+        let fly = Fly::platform(context, &args.fly).await?;
         let to = Reference::new(fly_host, repository(app.as_str())?);
-        return Ok((to, Some(fly_credentials(&token)), Platform::LinuxAmd64));
+        let credentials = Some(fly_credentials(fly.token()));
+        return Ok(Aim { to, credentials, platform, fly: Some(fly) });
     };
     if to.digest.is_some() {
         let message = format!("`--to {to}` names a digest, but that is what a push finds out");
         return Err(Failure::config(&message).hint("write HOST/REPOSITORY or HOST/REPOSITORY:TAG"));
     }
-    let given = match (&args.username, &args.password_file) {
-        (Some(username), Some(file)) => {
-            let password = secret_file(context, file)?;
-            Some(Credentials { username: username.clone(), password })
-        }
-        _ => None,
-    };
-    let (credentials, platform) = if to.registry == fly_host {
-        let token = fly_token(context, args.fly.token_file.as_deref())?;
-        (given.or_else(|| Some(fly_credentials(&token))), Platform::LinuxAmd64)
-    } else {
-        (given.or_else(|| registry_login(context, &to.registry)), Platform::Any)
-    };
-    Ok((to.clone(), credentials, platform))
+    let to = to.clone();
+    if let (Some(username), Some(file)) = (&args.username, &args.password_file) {
+        let password = secret_file(context, file)?.into();
+        let credentials = Some(Credentials { username: username.clone(), password });
+        let platform = if to.registry == fly_host { platform } else { Platform::Any };
+        return Ok(Aim { to, credentials, platform, fly: None });
+    }
+    if to.registry == fly_host {
+        let fly = Fly::platform(context, &args.fly).await?;
+        let credentials = Some(fly_credentials(fly.token()));
+        return Ok(Aim { to, credentials, platform, fly: Some(fly) });
+    }
+    let credentials = registry_login(context, &to.registry);
+    Ok(Aim { to, credentials, platform: Platform::Any, fly: None })
 }
 
 /// Turns what was typed about the image into a request.
@@ -109,7 +122,7 @@ pub(super) fn repository(app: &str) -> Result<Repository, Failure> {
 
 /// Returns what Fly's registry wants to see of a token.
 pub(super) fn fly_credentials(token: &Token) -> Credentials {
-    Credentials { username: REGISTRY_USER.to_owned(), password: token.registry_password().clone() }
+    Credentials { username: REGISTRY_USER.to_owned(), password: token.registry_password() }
 }
 
 /// Decides on TLS: without it only to this machine, or when the user asks for it.

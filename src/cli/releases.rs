@@ -14,7 +14,7 @@ use crate::http::clean;
 /// Lists what was deployed to an app, the newest first.
 pub(super) async fn run(context: &Context, args: ReleasesArgs) -> Result<(), Failure> {
     let app = App::of(context, &args.app).await?;
-    let releases = app.client.releases(&app.name, args.limit.get());
+    let releases = app.fly.client().releases(&app.name, args.limit.get());
     let releases = context.unless_cancelled(releases).await?;
     let rows: Vec<_> = releases.iter().map(row).collect();
     let text = match rows.as_slice() {

@@ -11,16 +11,15 @@ use super::platform::Fly;
 use super::push::{fly_credentials, image_request, registry, repository, transport};
 use crate::deploy::{AppRequest, Image, Request};
 use crate::fly::config::AppConfig;
-use crate::fly::{AppName, Client};
+use crate::fly::AppName;
 use crate::image::Reference;
 use crate::rollout::Target;
 
 /// A request, and who takes it.
 pub(super) struct Prepared {
     pub(super) request: Request,
-    pub(super) client: Client,
     /// A sandbox that was started for the run ends with this.
-    pub(super) _fly: Fly,
+    pub(super) fly: Fly,
 }
 
 /// Reads the configurations, and decides what the machines shall run.
@@ -31,13 +30,12 @@ pub(super) async fn prepare(context: &Context, args: &RequestArgs) -> Result<Pre
     };
     let fly = Fly::of(context, &args.fly, args.sandbox.as_deref(), app).await?;
     let image = image(context, args, config, &fly, app)?;
-    let client = fly.client(context)?;
     let apps = apps.into_iter().map(|(app, mut config)| {
         let settings = args.settings(&config);
         args.overrides.apply(&mut config);
         AppRequest { app, target: Target::Config(Box::new(config)), settings }
     });
-    Ok(Prepared { request: Request { image, apps: apps.collect() }, client, _fly: fly })
+    Ok(Prepared { request: Request { image, apps: apps.collect() }, fly })
 }
 
 /// Returns the apps and their configurations, at least one.

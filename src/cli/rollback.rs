@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context, args: RollbackArgs) -> Result<(), Fai
     let apps = vec![AppRequest { app: app.name.clone(), target, settings }];
     if args.dry_run {
         let image = Some(image.to_string());
-        return plan::show(context, &app.client, apps, image).await.map(drop);
+        return plan::show(context, app.fly.client(), apps, image).await.map(drop);
     }
     context.reporter.report(Event::ReleaseChosen {
         app: app.name.to_string(),
@@ -41,8 +41,8 @@ pub(super) async fn run(context: &Context, args: RollbackArgs) -> Result<(), Fai
         image: image.to_string(),
     });
     let request = Request { image: Image::Ready(image), apps };
-    let deployed = deploy(&app.client, request, &context.reporter, &context.cancel).await;
-    let deployed = deployed.map_err(Failure::of)?;
+    let deploy = deploy(app.fly.client(), request, &context.reporter, &context.cancel);
+    let deployed = Box::pin(app.fly.during(deploy)).await.map_err(Failure::of)?;
     let Some(Deployed { image, outcome, .. }) = deployed.first() else { return Ok(()) };
     let value = json!({
         "app": app.name.to_string(),
@@ -65,7 +65,7 @@ struct Back<'a> {
 impl Back<'_> {
     /// Returns the number of the release to go back to, and its image.
     async fn find(self, version: Option<u64>) -> Result<(u64, Reference), Failure> {
-        let App { name, client, .. } = self.app;
+        let (name, client) = (&self.app.name, self.app.fly.client());
         let (current, releases) =
             tokio::try_join!(async { inspect(client, name).await.map_err(Failure::of) }, async {
                 client.releases(name, RELEASES).await.map_err(Failure::of)
@@ -106,7 +106,7 @@ impl Back<'_> {
         version: u64,
         mut releases: Vec<Release>,
     ) -> Result<(u64, Reference), Failure> {
-        let App { name, client, .. } = self.app;
+        let (name, client) = (&self.app.name, self.app.fly.client());
         let newest = releases.first().map(|release| release.version);
         let oldest = releases.last().map_or(0, |release| release.version);
         if let Some(newest) = newest.filter(|_| version < oldest) {

@@ -17,7 +17,8 @@ use crate::rollout;
 /// Shows the machines of an app.
 pub(super) async fn run(context: &Context, args: StatusArgs) -> Result<(), Failure> {
     let app = App::of(context, &args.app).await?;
-    let current = context.unless_cancelled(rollout::inspect(&app.client, &app.name)).await?;
+    let current = rollout::inspect(app.fly.client(), &app.name);
+    let current = context.unless_cancelled(current).await?;
     let rows: Vec<_> = current.machines.iter().map(Row::of).collect();
     let mut text = format!("app {}", app.name);
     if rows.is_empty() {

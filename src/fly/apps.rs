@@ -12,11 +12,15 @@ impl Client {
     /// # Errors
     ///
     /// Fails with [`Error::AppNotFound`] and [`Error::AppForbidden`] when the app is not
-    /// there for this token, and with [`Error::Unauthorized`] when the token is not valid.
+    /// there for this token, and with [`Error::Unauthorized`] when the token is not valid. Then
+    /// the refusal says what the token is good for.
     pub async fn app(&self, app: &AppName) -> Result<App, Error> {
         let path = ["apps", app.as_str()];
         let call = Call::new(Method::GET, &path, format!("look up app `{app}`"));
-        self.call(&call).await.map_err(|error| of_app(app, error))
+        match self.call(&call).await {
+            Ok(app) => Ok(app),
+            Err(error) => Err(of_app(app, self.explained(error).await)),
+        }
     }
 }
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::cookie::{CookieStore as _, Jar};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE,
+};
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, MutexGuard};
@@ -15,6 +18,7 @@ use crate::http::{
 
 use super::call::{Again, Call};
 use super::endpoints::Service;
+use super::rate::Rates;
 use super::wire::ErrorBody;
 use super::{Endpoints, Error, Refusal, Token};
 
@@ -32,13 +36,18 @@ const LARGEST_REFUSAL: usize = 64 << 10;
 
 /// Speaks to the platform with one token.
 ///
-/// Clones share connections and pauses.
+/// Clones share connections, rates and pauses. No request goes to a host other than those of
+/// the endpoints, and redirects are not followed.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: Clients,
     endpoints: Endpoints,
     token: Token,
     retry: Retry,
+    patience: Patience,
+    rates: Rates,
+    /// The Machines API says by a cookie which of its servers knows an app's machines best.
+    cookies: Arc<Jar>,
     answered: Arc<AtomicBool>,
     /// Held by whoever creates a thing that is known by being new.
     alone: Arc<Mutex<()>>,
@@ -73,7 +82,60 @@ impl Client {
 
     /// Makes a client. `retry` tells its reporter when a request is sent again.
     pub fn new(http: Clients, endpoints: Endpoints, token: Token, retry: Retry) -> Self {
-        Self { http, endpoints, token, retry, answered: Arc::default(), alone: Arc::default() }
+        Self {
+            http,
+            endpoints,
+            token,
+            retry,
+            patience: Patience::STEADY,
+            rates: Rates::default(),
+            cookies: Arc::default(),
+            answered: Arc::default(),
+            alone: Arc::default(),
+        }
+    }
+
+    /// Returns the token, which is the same for all clones.
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    pub(super) fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    pub(super) fn requests(&self) -> &reqwest::Client {
+        self.http.requests()
+    }
+
+    /// Returns a loop of attempts with a pause of its own.
+    pub(super) fn retry(&self) -> Retry {
+        self.retry.apart()
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// Shortens all pauses between attempts, and leaves their number.
+    #[cfg(test)]
+    pub(super) fn hasty(mut self) -> Self {
+        self.patience.first_pause = Duration::from_millis(1);
+        self.patience.longest_pause = Duration::from_millis(1);
+        self
+    }
+
+    /// Waits before a thing is looked for that may have been made: lists show it only after
+    /// a while. The pause after each further attempt is twice as long.
+    pub(super) async fn pause_before_look_up(&self, attempt: usize) {
+        let doubled = u32::try_from(attempt).unwrap_or(u32::MAX).saturating_sub(1).min(16);
+        let pause = self.patience.first_pause * (1 << doubled);
+        tokio::time::sleep(pause.min(self.patience.longest_pause)).await;
+    }
+
+    /// Returns whether there is another attempt after `attempt`, which counts from 1.
+    pub(super) fn has_patience(&self, attempt: usize) -> bool {
+        attempt < self.patience.attempts
     }
 
     /// Keeps all others waiting until the guard is dropped.
@@ -113,12 +175,19 @@ impl Client {
     async fn answer(&self, call: &Call<'_>) -> Result<Answer, Error> {
         let known = self.answered.load(Ordering::Relaxed);
         let patience = match (call.again, known) {
-            (Again::Never, _) => Patience { attempts: 1, ..Patience::STEADY },
+            (Again::Never, _) => Patience { attempts: 1, ..self.patience },
             (_, false) => Patience::FIRST_CONTACT,
-            (_, true) => Patience::STEADY,
+            (_, true) => self.patience,
         };
+        let turn = self.rates.turn(call.service, &call.method, call.path);
         let attempt = async |_number| {
+            turn.take().await;
             self.attempt(call, known).await.map_err(|error| {
+                match (error.status(), error.verdict()) {
+                    (Some(429), Verdict::Transient(pause)) => turn.keep_quiet(pause),
+                    (_, Verdict::Transient(pause)) if !pause.is_zero() => turn.keep_quiet(pause),
+                    _ => {}
+                }
                 let verdict = match call.again {
                     Again::NothingDone if !error.nothing_done() => Verdict::Final,
                     _ => error.verdict(),
@@ -126,15 +195,20 @@ impl Client {
                 Attempt { error, verdict }
             })
         };
-        self.retry.run(patience, &call.what, attempt).await.map_err(|attempt| attempt.error)
+        self.retry().run(patience, &call.what, attempt).await.map_err(|attempt| attempt.error)
     }
 
     async fn attempt(&self, call: &Call<'_>, known: bool) -> Result<Answer, Error> {
+        self.renew_token().await?;
         let no_answer = |source| Error::NoAnswer { what: call.what.clone(), source };
         let within = if known { call.within } else { call.within.min(FIRST_ANSWER) };
         let response =
             send(self.http.requests(), self.request(call), within).await.map_err(no_answer)?;
         self.answered.store(true, Ordering::Relaxed);
+        if call.service == Service::Machines {
+            let mut cookies = response.headers().get_all(SET_COOKIE).iter();
+            self.cookies.set_cookies(&mut cookies, response.url());
+        }
         if response.status().is_success() {
             let next_cursor = text_header(response.headers(), NEXT_CURSOR);
             let body = read_capped(response, LARGEST_ANSWER).await.map_err(no_answer)?;
@@ -153,9 +227,16 @@ impl Client {
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
+        let cookies = match call.service {
+            Service::Machines => self.cookies.cookies(&url),
+            _ => None,
+        };
         let mut request = reqwest::Request::new(call.method.clone(), url);
         let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, credentials.clone());
+        if let Some(cookies) = cookies {
+            headers.insert(COOKIE, cookies);
+        }
+        headers.insert(AUTHORIZATION, credentials);
         if let Some(nonce) = call.nonce.and_then(|nonce| HeaderValue::from_str(&nonce.0).ok()) {
             headers.insert(NONCE, nonce);
         }
@@ -178,7 +259,7 @@ async fn refused(call: &Call<'_>, response: Response) -> Error {
         Some(text) => clean(text),
         None => clean(&String::from_utf8_lossy(&body)),
     };
-    let refusal = Box::new(Refusal {
+    let mut refusal = Box::new(Refusal {
         what: call.what.clone(),
         request,
         status: status.as_u16(),
@@ -186,7 +267,12 @@ async fn refused(call: &Call<'_>, response: Response) -> Error {
         word: parsed.status.map(|word| clean(&word)),
         request_id: text_header(&headers, REQUEST_ID).map(|id| clean(&id)),
         verdict: verdict(status, &headers),
+        access: None,
     });
+    if refusal.is_no_capacity() {
+        // Room does not come by itself within seconds; the caller may know another place.
+        refusal.verdict = Verdict::Final;
+    }
     match status {
         StatusCode::UNAUTHORIZED => Error::Unauthorized(refusal),
         _ => Error::Refused(refusal),

@@ -15,7 +15,7 @@ pub struct Endpoints {
 }
 
 /// Which API a request goes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Service {
     /// Apps, machines, volumes, addresses, tokens.
     Machines,
@@ -46,6 +46,11 @@ impl Endpoints {
     /// Returns whether this is the platform itself, whose apps are on the Internet.
     pub(super) fn is_public(&self) -> bool {
         Url::parse(Self::MACHINES).is_ok_and(|public| self.machines == public)
+    }
+
+    /// Returns the address of GraphQL and logs.
+    pub(super) fn api(&self) -> &Url {
+        &self.api
     }
 
     /// Returns the URL of what `path` names within a service.

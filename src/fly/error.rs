@@ -6,7 +6,7 @@ use std::fmt;
 use crate::error::Explain;
 use crate::http::{Error as HttpError, Judge, Verdict};
 
-use super::AppName;
+use super::{Access, AppName, TokenSource};
 
 /// The platform's words for having no room.
 const NO_CAPACITY_WORDS: [&str; 2] = ["insufficient_capacity", "volume_placement_capacity"];
@@ -50,6 +50,14 @@ pub enum Error {
         /// What the platform answered.
         refusal: Box<Refusal>,
     },
+    /// The token may not push images of the app.
+    #[error("the Fly token may not push images of app `{app}`: {refusal}")]
+    PushForbidden {
+        /// The app.
+        app: String,
+        /// What the platform answered.
+        refusal: Box<Refusal>,
+    },
     /// The machine is not there, or not any more.
     #[error("there is no machine `{machine}`: {refusal}")]
     MachineNotFound {
@@ -77,6 +85,20 @@ pub enum Error {
     /// Any other refusal.
     #[error("{0}")]
     Refused(Box<Refusal>),
+    /// The token is good for nothing without the consent of a third party, which was not given.
+    #[error("the Fly token needs a discharge from `{host}`, which gave none: {reason}")]
+    Discharge {
+        /// Host of the third party.
+        host: String,
+        /// Why there is none.
+        reason: String,
+    },
+    /// The token is good for nothing until a person has logged in.
+    #[error("the Fly token needs somebody to log in at `{host}`")]
+    LoginNeeded {
+        /// Host of the third party.
+        host: String,
+    },
     /// The platform's GraphQL says no.
     #[error("cannot {what}: {text}")]
     Query {
@@ -122,6 +144,8 @@ pub struct Refusal {
     pub request_id: Option<String>,
     /// Whether trying again may help.
     pub verdict: Verdict,
+    /// What the token is good for, where that may be the reason.
+    pub access: Option<Box<Access>>,
 }
 
 impl fmt::Display for Refusal {
@@ -130,10 +154,20 @@ impl fmt::Display for Refusal {
         if !self.text.is_empty() {
             write!(f, ": {}", self.text)?;
         }
-        match &self.request_id {
-            Some(id) => write!(f, " (request ID {id})"),
+        if let Some(id) = &self.request_id {
+            write!(f, " (request ID {id})")?;
+        }
+        match &self.access {
+            Some(access) => write!(f, "; the token is {access}"),
             None => Ok(()),
         }
+    }
+}
+
+impl Refusal {
+    pub(super) fn is_no_capacity(&self) -> bool {
+        self.word.as_deref().is_some_and(|word| NO_CAPACITY_WORDS.contains(&word))
+            || NO_CAPACITY_TEXTS.iter().any(|text| self.text.contains(text))
     }
 }
 
@@ -145,10 +179,13 @@ impl Error {
             | Self::Refused(refusal)
             | Self::AppForbidden { refusal, .. }
             | Self::AppNotFound { refusal, .. }
+            | Self::PushForbidden { refusal, .. }
             | Self::MachineNotFound { refusal, .. }
             | Self::LeaseHeld { refusal, .. }
             | Self::Changed { refusal, .. } => Some(refusal),
             Self::NoAnswer { .. }
+            | Self::Discharge { .. }
+            | Self::LoginNeeded { .. }
             | Self::Query { .. }
             | Self::Unreadable { .. }
             | Self::Address { .. } => None,
@@ -157,11 +194,7 @@ impl Error {
 
     /// Returns whether the host or the region has no room for the machine: another place may.
     pub fn is_no_capacity(&self) -> bool {
-        self.refusal().is_some_and(|refusal| {
-            let word = refusal.word.as_deref();
-            word.is_some_and(|word| NO_CAPACITY_WORDS.contains(&word))
-                || NO_CAPACITY_TEXTS.iter().any(|text| refusal.text.contains(text))
-        })
+        self.refusal().is_some_and(Refusal::is_no_capacity)
     }
 
     /// Returns the status of the answer, if there was one.
@@ -172,6 +205,11 @@ impl Error {
     /// Returns whether the same request may succeed later.
     pub fn is_transient(&self) -> bool {
         self.verdict() != Verdict::Final
+    }
+
+    /// Returns whether the platform may have done what was asked, and only its answer was lost.
+    pub(super) fn may_be_done(&self) -> bool {
+        self.is_transient() && !self.nothing_done()
     }
 
     /// Returns whether the platform surely did nothing of what was asked.
@@ -199,11 +237,14 @@ impl Explain for Error {
             Self::Unauthorized(_) => "fly.unauthorized",
             Self::AppForbidden { .. } => "fly.app-forbidden",
             Self::AppNotFound { .. } => "fly.app-not-found",
+            Self::PushForbidden { .. } => "fly.push-forbidden",
             Self::MachineNotFound { .. } => "fly.machine-not-found",
             Self::LeaseHeld { .. } => "fly.lease-held",
             Self::Changed { .. } => "fly.machine-changed",
             Self::Refused(refusal) if refusal.status == 429 => "fly.rate-limited",
             Self::Refused(_) => "fly.refused",
+            Self::Discharge { .. } => "fly.discharge",
+            Self::LoginNeeded { .. } => "fly.login-needed",
             Self::Query { .. } => "fly.query",
             Self::Unreadable { .. } => "fly.unreadable-answer",
             Self::Address { .. } => "fly.address",
@@ -213,11 +254,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::NoAnswer { source, .. } => source.hint(),
-            Self::Unauthorized(_) => Some(
-                "make a token with `fly tokens create deploy` and set `FLY_API_TOKEN` to it; one \
-                 from `~/.fly/config.yml` is renewed by any `fly` command"
-                    .into(),
-            ),
+            Self::Unauthorized(refusal) => Some(unauthorized_hint(refusal)),
             Self::AppForbidden { app, .. } => Some(
                 format!(
                     "the name is taken by an app of another organization; use a token of it: \
@@ -225,12 +262,14 @@ impl Explain for Error {
                 )
                 .into(),
             ),
-            Self::AppNotFound { app, .. } => Some(
-                format!(
-                    "check the name, create it with `fly apps create {app}`, or use a token of \
-                     its organization: a deploy token sees its own app alone"
-                )
-                .into(),
+            Self::AppNotFound { app, refusal } => Some(not_found_hint(app, refusal)),
+            Self::PushForbidden { app, .. } => {
+                Some(format!("make a token that may: `fly tokens create deploy -a {app}`").into())
+            }
+            Self::Discharge { .. } | Self::LoginNeeded { .. } => Some(
+                "run `fly auth login`, or set `FLY_API_TOKEN` to what `fly tokens create deploy` \
+                 prints, which needs nobody's consent"
+                    .into(),
             ),
             Self::LeaseHeld { .. } => {
                 Some("another deploy is under way, or was cut off: its lease ends by itself".into())
@@ -243,6 +282,31 @@ impl Explain for Error {
             Self::MachineNotFound { .. } | Self::Query { .. } | Self::Unreadable { .. } => None,
         }
     }
+}
+
+fn unauthorized_hint(refusal: &Refusal) -> Cow<'static, str> {
+    match refusal.access.as_deref().map(|access| &access.facts.source) {
+        Some(TokenSource::Login(_)) => "run `fly auth login`, or set `FLY_API_TOKEN` to what `fly \
+                                        tokens create deploy` prints"
+            .into(),
+        _ => "make a token with `fly tokens create deploy` and set `FLY_API_TOKEN` to it".into(),
+    }
+}
+
+fn not_found_hint(app: &AppName, refusal: &Refusal) -> Cow<'static, str> {
+    let apps = refusal.access.as_deref().map(Access::apps).unwrap_or_default();
+    if apps.is_empty() || apps.contains(&app.as_str()) {
+        return format!(
+            "check the name, create it with `snowbird apps create {app}`, or use a token of its \
+             organization: a deploy token sees its own app alone"
+        )
+        .into();
+    }
+    format!(
+        "that token sees no other app: make one for this app with `fly tokens create deploy -a \
+         {app}`"
+    )
+    .into()
 }
 
 fn refused_hint(refusal: &Refusal) -> Option<Cow<'static, str>> {

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use crate::http::{Judge as _, Verdict};
-
 use super::apps::of_app;
 use super::call::{Again, Call};
 use super::wire::{CreateMachine, LeaseNonce, Machine, UpdateMachine, WaitResponse};
@@ -13,6 +11,9 @@ use super::{AppName, Client, Error};
 
 /// The metadata by which a machine is found again whose creation was not answered.
 pub const LAUNCH_ID: &str = "snowbird_launch_id";
+
+/// The platform's text when a request lacks the nonce of a machine's lease.
+const LEASE_HELD: &str = "lease currently held by";
 
 /// How much longer than asked for the answer to a wait may take.
 const WAIT_SLACK: Duration = Duration::from_secs(10);
@@ -73,12 +74,13 @@ impl Client {
         }))
     }
 
-    /// Gives a machine a new configuration. `request.current_version` makes repeating it
-    /// safe: when an answer was lost, the machine tells whether it has the configuration.
+    /// Gives a machine a new configuration, once: when an answer was lost, the request is
+    /// repeated only if the machine still has the version that `request` replaces.
     ///
     /// # Errors
     ///
-    /// Fails with [`Error::Changed`] when the machine has another version than it says.
+    /// Fails with [`Error::Changed`] when the machine has another version than it says, and
+    /// with [`Error::LeaseHeld`] when another holds its lease.
     ///
     /// # Cancel safety
     ///
@@ -94,16 +96,31 @@ impl Client {
         let mut call =
             Call::new(Method::POST, &path, format!("update machine {machine}")).json(request)?;
         call.nonce = nonce;
-        let error = match self.call(&call).await {
-            Ok(machine) => return Ok(machine),
-            Err(error) => error,
-        };
-        if error.status() != Some(409) && error.verdict() == Verdict::Final {
-            return Err(of_machine(machine, error));
-        }
-        match self.machine(app, machine).await {
-            Ok(now) if has_taken(&now, request) => Ok(now),
-            _ => Err(of_machine(machine, error)),
+        call.again = Again::NothingDone;
+        let (mut attempt, mut lost) = (1, false);
+        loop {
+            let error = match self.call(&call).await {
+                Ok(machine) => return Ok(machine),
+                Err(error) => error,
+            };
+            lost |= error.may_be_done();
+            let conflict = error.status() == Some(409);
+            if !lost && !conflict {
+                return Err(of_machine(machine, error));
+            }
+            // A conflict with an update of our own that was not answered passes, too.
+            if lost {
+                self.pause_before_look_up(attempt).await;
+            }
+            match self.machine(app, machine).await {
+                Ok(now) if has_taken(&now, request) => return Ok(now),
+                Ok(now) if lost && is_replaced_by(&now, request) => {}
+                _ => return Err(of_machine(machine, error)),
+            }
+            if !self.has_patience(attempt) {
+                return Err(of_machine(machine, error));
+            }
+            attempt += 1;
         }
     }
 
@@ -174,11 +191,19 @@ fn has_taken(machine: &Machine, request: &UpdateMachine) -> bool {
     moved && same
 }
 
+/// Whether a machine still has the version that `request` replaces.
+fn is_replaced_by(machine: &Machine, request: &UpdateMachine) -> bool {
+    request.current_version.as_deref() == Some(machine.version())
+}
+
 /// Says of a refusal what it means for a request that names a machine.
 pub(super) fn of_machine(machine: &str, error: Error) -> Error {
     match error {
         Error::Refused(refusal) if refusal.status == 404 => {
             Error::MachineNotFound { machine: machine.to_owned(), refusal }
+        }
+        Error::Refused(refusal) if refusal.status == 409 && refusal.text.contains(LEASE_HELD) => {
+            Error::LeaseHeld { machine: machine.to_owned(), refusal }
         }
         Error::Refused(refusal) if refusal.status == 409 => {
             Error::Changed { machine: machine.to_owned(), refusal }

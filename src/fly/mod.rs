@@ -4,13 +4,13 @@
 //! launch ID before it is created again, an update names the version that it replaces.
 //! An image is only a reference here.
 
+mod access;
 mod addresses;
 mod apps;
 mod call;
 mod client;
-#[cfg(test)]
-mod client_tests;
 pub mod config;
+mod discharge;
 mod endpoints;
 mod error;
 mod graphql;
@@ -21,15 +21,21 @@ mod name;
 mod once;
 mod orders;
 mod processes;
+mod rate;
 mod releases;
+#[cfg(test)]
+mod tests;
 mod token;
 mod volumes;
 pub mod wire;
 
+pub use access::Access;
 pub use client::Client;
 pub use endpoints::Endpoints;
 pub use error::{Error, Refusal};
 pub use logs::{LogLine, LogPage};
 pub use machines::LAUNCH_ID;
 pub use name::{AppName, ParseAppNameError};
-pub use token::{ParseTokenError, REGISTRY_USER, Token};
+pub use token::{
+    ParseTokenError, REGISTRY_USER, Token, TokenFacts, TokenKind, TokenSource, TokenWarning,
+};

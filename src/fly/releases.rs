@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Method;
 
 use super::apps::of_app;
-use super::call::{Again, Call};
+use super::call::Call;
 use super::endpoints::Service;
 use super::wire::{CreateRelease, Release, ReleaseAnswer, ReleaseList, UpdateRelease};
 use super::{AppName, Client, Error};
@@ -16,7 +16,8 @@ use super::{AppName, Client, Error};
 const ANSWER: Duration = Duration::from_secs(15);
 
 impl Client {
-    /// Records a release. Is not repeated when it may have been recorded.
+    /// Records a release, once: the request is repeated only when the app's newest release is
+    /// not a pending one of that image.
     ///
     /// # Errors
     ///
@@ -25,9 +26,19 @@ impl Client {
         let what = format!("record a release of `{}`", request.app_name);
         let mut call = Call::new(Method::POST, &["releases"], what).json(request)?;
         call.service = Service::Web;
-        call.again = Again::NothingDone;
         call.within = ANSWER;
-        Ok(self.call::<ReleaseAnswer>(&call).await?.into_release())
+        let recorded = self.create_once(call, async || {
+            let newest = self.newest_release(&request.app_name).await?;
+            let is_it = |release: &Release| {
+                release.status == "pending" && release.image_ref == request.image
+            };
+            Ok(newest.filter(is_it).map(ReleaseAnswer::Bare))
+        });
+        Ok(recorded.await?.into_release())
+    }
+
+    async fn newest_release(&self, app: &str) -> Result<Option<Release>, Error> {
+        Ok(self.list_releases(app, 1).await?.into_iter().next())
     }
 
     /// Changes what is recorded of a release. Idempotent; retries.
@@ -50,13 +61,16 @@ impl Client {
     ///
     /// As [`Client::app`].
     pub async fn releases(&self, app: &AppName, limit: usize) -> Result<Vec<Release>, Error> {
-        let path = ["apps", app.as_str(), "releases"];
+        self.list_releases(app.as_str(), limit).await.map_err(|error| of_app(app, error))
+    }
+
+    async fn list_releases(&self, app: &str, limit: usize) -> Result<Vec<Release>, Error> {
+        let path = ["apps", app, "releases"];
         let mut call = Call::new(Method::GET, &path, format!("list the releases of `{app}`"));
         call.service = Service::Web;
         call.query = vec![("limit", limit.to_string())];
         call.within = ANSWER;
-        let list: ReleaseList = self.call(&call).await.map_err(|error| of_app(app, error))?;
-        let mut releases = list.releases;
+        let mut releases = self.call::<ReleaseList>(&call).await?.releases;
         releases.sort_by_key(|release| Reverse(release.version));
         releases.truncate(limit);
         Ok(releases)

@@ -13,5 +13,5 @@ mod text;
 pub use client::{Clients, send};
 pub use error::Error;
 pub use retry::{Judge, Patience, Retry, Verdict, status_verdict};
-pub use secret::{Secret, authorization, basic_authorization};
+pub use secret::{Secret, SharedSecret, authorization, basic_authorization};
 pub use text::{clean, read_capped};

@@ -107,6 +107,13 @@ impl Retry {
         Self { reporter, quiet_until: Arc::default() }
     }
 
+    /// Returns a loop with the same reporter and a pause of its own, for requests that others
+    /// need not wait for.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { reporter: Arc::clone(&self.reporter), quiet_until: Arc::default() }
+    }
+
     /// Runs `attempt` until it succeeds, its failure is final or the attempts are spent.
     ///
     /// `what` names the work for the user, such as `PUT manifest`. `attempt` is given its
@@ -218,6 +225,21 @@ mod tests {
                 .await;
             assert_eq!((result, calls), (Err(Busy(verdict)), expected));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_is_away_for_twenty_seconds_is_outlived() {
+        let back = Instant::now() + Duration::from_secs(20);
+        let result = Retry::new(Arc::new(Silent))
+            .run(Patience::STEADY, "GET", async |_| {
+                if Instant::now() < back {
+                    Err(Busy(Verdict::Transient(Duration::ZERO)))
+                } else {
+                    Ok(())
+                }
+            })
+            .await;
+        assert_eq!(result, Ok(()));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Secrets, and the only places where they are shown: request headers.
 
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -31,6 +32,28 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+/// A secret that is replaced while it is used: whoever holds a clone sees the new one.
+#[derive(Clone, Debug)]
+pub struct SharedSecret(Arc<RwLock<Secret>>);
+
+impl SharedSecret {
+    /// Returns the secret as it is now.
+    pub fn get(&self) -> Secret {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces it for all who hold a clone.
+    pub fn set(&self, secret: Secret) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = secret;
+    }
+}
+
+impl From<Secret> for SharedSecret {
+    fn from(secret: Secret) -> Self {
+        Self(Arc::new(RwLock::new(secret)))
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Error;
-use crate::http::{self, Secret, authorization, basic_authorization, read_capped, send};
+use crate::http::{self, SharedSecret, authorization, basic_authorization, read_capped, send};
 use crate::image::Repository;
 
 /// The most bytes of a token answer.
@@ -38,8 +38,8 @@ const MAX_REFUSED_BODIES: usize = 2;
 pub struct Credentials {
     /// The user name; `x` on Fly.
     pub username: String,
-    /// The password.
-    pub password: Secret,
+    /// The password, as it is at the time: it may be replaced during a push.
+    pub password: SharedSecret,
 }
 
 /// Keeps the header that the registry accepts, and makes a new one when it must.
@@ -55,6 +55,8 @@ struct State {
     /// What tokens are asked for.
     scopes: Vec<String>,
     header: Option<HeaderValue>,
+    /// The header is the password itself, which may be replaced.
+    basic: bool,
     bearer: Option<Bearer>,
     renew_at: Option<Instant>,
     /// The registry has accepted the credentials before.
@@ -101,6 +103,11 @@ impl Auth {
         self.credentials.is_some()
     }
 
+    fn basic(&self) -> Option<HeaderValue> {
+        let Credentials { username, password } = self.credentials.as_ref()?;
+        basic_authorization(username, &password.get()).ok()
+    }
+
     /// Returns the header to send, renewed when it is about to run out.
     pub(super) async fn header(&self, client: &Client) -> Result<Option<HeaderValue>, Error> {
         let mut state = self.state.lock().await;
@@ -108,6 +115,9 @@ impl Auth {
             && Instant::now() >= at
         {
             self.fetch(&mut state, &bearer, client).await?;
+        }
+        if state.basic {
+            state.header = self.basic();
         }
         Ok(state.header.clone())
     }
@@ -152,18 +162,19 @@ impl Auth {
         }
         match choose(answer, registry)? {
             Some(Challenge::Basic) => {
-                let Some(Credentials { username, password }) = &self.credentials else {
+                let Some(header) = self.basic() else {
                     return Ok(false);
                 };
-                let header = basic_authorization(username, password).ok();
-                let new = header.as_ref() != rejected;
-                state.header = header;
+                let new = Some(&header) != rejected;
+                state.header = Some(header);
+                state.basic = true;
                 Ok(new || state.accepted)
             }
             Some(Challenge::Bearer(bearer)) => {
                 state.add_scopes(bearer.scope.as_deref().unwrap_or_default());
                 self.fetch(&mut state, &bearer, client).await?;
                 state.bearer = Some(bearer);
+                state.basic = false;
                 Ok(true)
             }
             None => Ok(false),
@@ -198,9 +209,7 @@ impl Auth {
             }
         }
         let mut request = reqwest::Request::new(reqwest::Method::GET, url);
-        if let Some(Credentials { username, password }) = &self.credentials
-            && let Ok(header) = basic_authorization(username, password)
-        {
+        if let Some(header) = self.basic() {
             request.headers_mut().insert(AUTHORIZATION, header);
         }
         let response = send(client, request, TOKEN_TIME).await.map_err(http_error)?;
@@ -327,6 +336,7 @@ pub(super) fn is_local(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::{Clients, Secret};
 
     fn chosen(values: &[&str], registry: &str) -> Result<Option<Challenge>, Error> {
         let mut headers = HeaderMap::new();
@@ -365,6 +375,22 @@ mod tests {
         }
         auth.body_accepted().await;
         assert!(auth.body_refused(begun).await);
+    }
+
+    #[tokio::test]
+    async fn a_password_that_is_replaced_is_shown_from_then_on() {
+        let password = SharedSecret::from(Secret::new("old"));
+        let credentials = Credentials { username: "x".to_owned(), password: password.clone() };
+        let auth = Auth::new(Some(credentials), &"app".parse().unwrap());
+        let clients = Clients::new(None).unwrap();
+        let registry = Url::parse("https://r.io").unwrap();
+        let answer = HeaderMap::from_iter([(WWW_AUTHENTICATE, "Basic".parse().unwrap())]);
+        assert!(auth.challenged(clients.requests(), &registry, &answer, None).await.unwrap());
+        for text in ["old", "new"] {
+            password.set(Secret::new(text));
+            let header = auth.header(clients.requests()).await.unwrap();
+            assert_eq!(header, basic_authorization("x", &Secret::new(text)).ok());
+        }
     }
 
     #[test]

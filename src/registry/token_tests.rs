@@ -45,7 +45,7 @@ impl Server {
         let registry = Registry::new(
             address.parse().unwrap(),
             Transport::PlainHttp,
-            Some(Credentials { username: "me".to_owned(), password: Secret::new("secret") }),
+            Some(Credentials { username: "me".to_owned(), password: Secret::new("secret").into() }),
             "app".parse().unwrap(),
             Clients::new(None).unwrap(),
             reporter,
@@ -117,7 +117,7 @@ async fn a_token_server_that_refuses_is_told_apart_and_never_shows_the_password(
     let wrong = Registry::new(
         registry.host().clone(),
         Transport::PlainHttp,
-        Some(Credentials { username: "me".to_owned(), password: Secret::new("guess") }),
+        Some(Credentials { username: "me".to_owned(), password: Secret::new("guess").into() }),
         "app".parse().unwrap(),
         Clients::new(None).unwrap(),
         Arc::new(Silent),

@@ -39,9 +39,10 @@ struct Pair<'p> {
 pub(super) async fn run(crew: &Crew<'_>, plan: &Plan) -> Result<(), Stop> {
     rolling::create_all(crew, plan).await?;
     let pairs = make_green(crew, plan).await?;
-    let settled = pairs.iter().filter(|pair| pair.runs).map(async |pair| {
-        crew.watchful(crew.settle(&pair.blue.group, &pair.green, 0).await)
-    });
+    let settled = pairs
+        .iter()
+        .filter(|pair| pair.runs)
+        .map(async |pair| crew.watchful(crew.settle(&pair.blue.group, &pair.green, 0).await));
     first_failure(join_all(settled).await)?;
 
     let failed = each(crew, &pairs, async |pair| {

@@ -110,8 +110,8 @@ async fn until_end<'c>(
                     return Ok(exit);
                 }
                 if matches!(seen.state.as_str(), "failed" | "launch_failed") {
-                    let error = launch_error(&seen).map(str::to_owned);
-                    return Err(Trouble::NotLaunched(error.unwrap_or(seen.state)));
+                    let error = launch_error(&seen).unwrap_or(seen.state);
+                    return Err(Trouble::NotLaunched(error));
                 }
                 if seen.state == "destroyed" {
                     return Err(Trouble::Gone);

@@ -145,10 +145,8 @@ mod tests {
             {"id": "2", "image_ref": {"registry": "r", "repository": "web", "digest": "sha256:0"}},
             {"id": "3", "config": {"image": "r/web:old"}},
         ]);
-        let current = Current {
-            machines: serde_json::from_value(machines).unwrap(),
-            ..Current::default()
-        };
+        let current =
+            Current { machines: serde_json::from_value(machines).unwrap(), ..Current::default() };
         assert_eq!(current.images(), ["r/web:old", "r/web@sha256:0"]);
     }
 }

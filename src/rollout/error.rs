@@ -35,7 +35,9 @@ pub enum Error {
         until: String,
     },
     /// The release command failed; no machine was changed.
-    #[error("the release command `{command}` failed on machine {machine}: {reason}; no machine was changed")]
+    #[error(
+        "the release command `{command}` failed on machine {machine}: {reason}; no machine was changed"
+    )]
     ReleaseCommand {
         /// ID of the machine that ran it.
         machine: String,

@@ -30,9 +30,8 @@ pub(super) async fn go_back(crew: &Crew<'_>, plan: &Plan) -> Outcome {
             }
         }
     }
-    let changed = plan.all_changes().filter(|change| {
-        crew.journal.fate(&change.from().id) != Fate::Untouched
-    });
+    let changed =
+        plan.all_changes().filter(|change| crew.journal.fate(&change.from().id) != Fate::Untouched);
     let restored = stream::iter(changed).map(async |change| {
         let id = change.from().id.clone();
         (id, restore(crew, change).await)

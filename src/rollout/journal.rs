@@ -95,7 +95,8 @@ impl Journal {
     /// Returns which machines have the new image, or may have it, and which have not.
     pub(super) fn standing(&self) -> Standing {
         let entries = self.lock();
-        let mut standing = Standing { changed: entries.made.keys().cloned().collect(), ..Standing::default() };
+        let mut standing =
+            Standing { changed: entries.made.keys().cloned().collect(), ..Standing::default() };
         for (machine, fate) in &entries.found {
             match fate {
                 Fate::Untouched | Fate::Replaced(_) => standing.unchanged.push(machine.clone()),

@@ -122,15 +122,14 @@ pub(super) fn judge(machine: &Machine, exits: &[Exit]) -> Verdict {
 
 fn was_put_to_sleep(machine: &Machine) -> bool {
     let since_update = machine.events.iter().take_while(|event| event.kind != "update");
-    let newest = since_update.filter(|event| event.kind == "exit").find_map(MachineEvent::exit_event);
+    let newest =
+        since_update.filter(|event| event.kind == "exit").find_map(MachineEvent::exit_event);
     newest.is_some_and(|exit| exit.requested_stop)
 }
 
 /// Returns what the platform tells of a launch that failed.
-pub(super) fn launch_error(machine: &Machine) -> Option<&str> {
-    let since_update = machine.events.iter().take_while(|event| event.kind != "update");
-    let mut told = since_update.filter_map(|event| event.request.as_ref()?.get("error")?.as_str());
-    told.find(|error| !error.is_empty())
+pub(super) fn launch_error(machine: &Machine) -> Option<String> {
+    machine.events.iter().take_while(|event| event.kind != "update").find_map(MachineEvent::error)
 }
 
 #[cfg(test)]
@@ -236,7 +235,8 @@ mod tests {
         for state in ["stopped", "created", "starting", "replacing", "updating"] {
             assert_eq!(look(json!({"id": "e1", "state": state})), Verdict::Starting, "{state}");
         }
-        let launch = json!({"type": "launch", "timestamp": 11, "request": {"error": "no such image"}});
+        let launch =
+            json!({"type": "launch", "timestamp": 11, "request": {"error": "no such image"}});
         let machine = json!({"id": "e1", "state": "failed", "events": [launch]});
         let reason = "it is in state `failed`: no such image";
         assert_eq!(look(machine), Verdict::Failed(reason.into()));

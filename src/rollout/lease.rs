@@ -124,10 +124,11 @@ impl<'a> Leases<'a> {
                 };
                 let until = match expires_at {
                     0 => "an unknown time".to_owned(),
-                    at => SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at)).map_or_else(
-                        String::new,
-                        |at| humantime::format_rfc3339_seconds(at).to_string(),
-                    ),
+                    at => SystemTime::UNIX_EPOCH
+                        .checked_add(Duration::from_secs(at))
+                        .map_or_else(String::new, |at| {
+                            humantime::format_rfc3339_seconds(at).to_string()
+                        }),
                 };
                 Err(Error::LeaseHeld { machine: machine.to_owned(), owner, until })
             }

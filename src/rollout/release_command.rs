@@ -55,8 +55,9 @@ fn largest(machines: &[Machine], group: &str) -> Option<Guest> {
     let of_group = |machine: &&Machine| {
         super::current::group(machine).is_none_or(|its_group| its_group == group)
     };
-    let guests = machines.iter().filter(of_group).filter_map(|machine| {
-        machine.known_config().and_then(|config| config.guest.clone())
-    });
+    let guests = machines
+        .iter()
+        .filter(of_group)
+        .filter_map(|machine| machine.known_config().and_then(|config| config.guest.clone()));
     guests.max_by_key(|guest| guest.memory_mb)
 }

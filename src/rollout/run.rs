@@ -225,12 +225,7 @@ impl<'a> Parts<'a> {
         Record::open(self.client, self.reporter, app, definition, image, strategy).await
     }
 
-    async fn steps(
-        self,
-        crew: &Crew<'_>,
-        current: &Current,
-        plan: &mut Plan,
-    ) -> Result<(), Error> {
+    async fn steps(self, crew: &Crew<'_>, current: &Current, plan: &mut Plan) -> Result<(), Error> {
         let Request { app, target, image, settings } = self.request;
         if let Some(config) = target.config().filter(|_| settings.release_command) {
             release_command::run(crew, current, config, image).await?;
@@ -256,11 +251,7 @@ impl<'a> Parts<'a> {
         Err(failed(crew, plan, failure).await)
     }
 
-    async fn bluegreen(
-        self,
-        crew: &Crew<'_>,
-        plan: &Plan,
-    ) -> Result<Result<(), Stop>, Error> {
+    async fn bluegreen(self, crew: &Crew<'_>, plan: &Plan) -> Result<Result<(), Stop>, Error> {
         match self.client.can_bluegreen(&self.request.app).await {
             Ok(true) => {}
             Ok(false) => {
@@ -310,11 +301,9 @@ async fn tidy(crew: &Crew<'_>) -> Vec<LeftAlone> {
 }
 
 /// Returns the machines that the app does not need any more.
-fn superseded<'p>(
-    crew: &'p Crew<'_>,
-    plan: &'p Plan,
-) -> impl Iterator<Item = &'p Existing> {
-    let replaced = |from: &&Existing| matches!(crew.journal.fate(&from.id), Fate::Replaced(Some(_)));
+fn superseded<'p>(crew: &'p Crew<'_>, plan: &'p Plan) -> impl Iterator<Item = &'p Existing> {
+    let replaced =
+        |from: &&Existing| matches!(crew.journal.fate(&from.id), Fate::Replaced(Some(_)));
     plan.all_changes().map(Change::from).filter(replaced).chain(&plan.destroys)
 }
 

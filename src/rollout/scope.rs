@@ -29,8 +29,7 @@ impl Scope {
 
     /// Returns whether a machine of `group` takes part.
     pub fn has(&self, machine: &Machine, group: &str) -> bool {
-        let among =
-            |list: &BTreeSet<String>, item: &String| list.is_empty() || list.contains(item);
+        let among = |list: &BTreeSet<String>, item: &String| list.is_empty() || list.contains(item);
         self.has_group(group)
             && among(&self.regions, &machine.region)
             && !self.excluded_regions.contains(&machine.region)
@@ -66,9 +65,12 @@ mod tests {
             ..Scope::default()
         };
         assert!(scope.has(&machine("e1", "fra"), "web"));
-        for (id, region, group) in
-            [("e1", "fra", "worker"), ("e1", "ams", "web"), ("e1", "syd", "web"), ("e2", "fra", "web")]
-        {
+        for (id, region, group) in [
+            ("e1", "fra", "worker"),
+            ("e1", "ams", "web"),
+            ("e1", "syd", "web"),
+            ("e2", "fra", "web"),
+        ] {
             assert!(!scope.has(&machine(id, region), group), "{id} {region} {group}");
         }
         let one = Scope { machines: set(&["e2"]), ..Scope::default() };

@@ -35,9 +35,7 @@ impl Target {
     ) -> Result<MachineConfig, config::Error> {
         match self {
             Self::Config(config) => config.machine_config(group, image, Some(existing)),
-            Self::ImageAlone => {
-                Ok(MachineConfig { image: image.to_owned(), ..existing.clone() })
-            }
+            Self::ImageAlone => Ok(MachineConfig { image: image.to_owned(), ..existing.clone() }),
         }
     }
 }

@@ -231,11 +231,8 @@ impl Watch<'_> {
         let text = format!("{passing} of {total} health checks pass after {within}");
         let Ok(seen) = self.client.machine(self.app, watched.machine).await else { return text };
         let failing = seen.checks.iter().find(|check| check.status != "passing");
-        let output = failing.and_then(|check| {
-            let output = check.output.as_deref()?.trim();
-            let line = output.lines().next().filter(|line| !line.is_empty())?;
-            Some(format!("; `{}` says: {line}", check.name))
-        });
+        let output = failing
+            .and_then(|check| Some(format!("; `{}` says: {}", check.name, check.first_line()?)));
         let deaf = match seen.known_config() {
             Some(config) => self.does_not_listen(watched.machine, config).await,
             None => None,

@@ -103,11 +103,12 @@ fn a_deploy_in_its_rollout_ends_at_once_and_lets_go_of_its_leases() {
         world.file("fly.toml", "app = 'web'\n[env]\nSNOWBIRD_SANDBOX = 'slow:60'\n");
         let mut run = world.start(&["deploy", path.to_str().unwrap(), &fly.flag()]);
         run.wait_until("the machine starts slowly", || {
-            fly.leases("web") == 1 && fly.machines("web")[0].state != "started"
+            let changed = fly.machines("web").into_iter().find(|m| m.state == "starting");
+            fly.leases("web") == 2 && changed.is_some()
         });
+        let changed = fly.machines("web").into_iter().find(|m| m.state == "starting").unwrap();
         let ended = ends_at_once(run, signal);
-        let machine = &fly.machines("web")[0].id;
-        assert!(ended.stderr.contains(machine), "it is told which machine was changed: {ended}");
+        assert!(ended.stderr.contains(&changed.id), "it is told which was changed: {ended}");
         assert_eq!(fly.leases("web"), 0);
         let releases = fly.releases("web");
         assert_eq!(releases.last().unwrap().status, "interrupted", "{releases:?}");

@@ -31,7 +31,7 @@ pub(super) async fn run(context: &Context, args: PlanArgs) -> Result<Exit, Failu
 
 /// Shows what a deploy would do; returns whether it is anything.
 pub(super) async fn of_request(context: &Context, args: &RequestArgs) -> Result<bool, Failure> {
-    let Prepared { request, client, _fly } = prepare(context, args).await?;
+    let Prepared { request, fly } = prepare(context, args).await?;
     let image = async {
         match &request.image {
             Image::Ready(reference) => Ok::<_, deploy::Error>(Some(reference.to_string())),
@@ -42,7 +42,7 @@ pub(super) async fn of_request(context: &Context, args: &RequestArgs) -> Result<
         }
     };
     let image = context.unless_cancelled(image).await?;
-    show(context, &client, request.apps, image).await
+    show(context, fly.client(), request.apps, image).await
 }
 
 /// Shows what bringing apps to `image` would do, or to one that is not built yet; returns whether

@@ -24,5 +24,5 @@ mod tests;
 
 pub use duration::{GoDuration, ParseDurationError};
 pub use error::{Error, Warning};
-pub use stub::*;
 pub use file::{AppConfig, MaxUnavailable, Strategy};
+pub use stub::*;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::http::clean;
+
 /// Something that happened to a machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MachineEvent {
@@ -37,6 +39,12 @@ impl MachineEvent {
             .filter(|told| !told.is_null())
             .or_else(|| request.get("exit_event"))?;
         ExitEvent::deserialize(told).ok()
+    }
+
+    /// Returns what went wrong, if the event tells of something; fit to be shown.
+    pub fn error(&self) -> Option<String> {
+        let error = self.request.as_ref()?.get("error")?.as_str()?;
+        Some(clean(error)).filter(|error| !error.is_empty())
     }
 
     /// Returns how often the machine has been restarted since it was launched, if told.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::http::clean;
+
 use super::{Lease, LeaseNonce, MachineConfig, MachineEvent, null_as_default};
 
 /// A machine.
@@ -136,4 +138,12 @@ pub struct CheckStatus {
     /// When it was last probed, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<String>,
+}
+
+impl CheckStatus {
+    /// Returns the first line of what the check saw, fit to be shown.
+    pub fn first_line(&self) -> Option<String> {
+        let line = self.output.as_deref()?.trim().lines().next()?;
+        Some(clean(line)).filter(|line| !line.is_empty())
+    }
 }

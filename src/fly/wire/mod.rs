@@ -20,6 +20,7 @@ mod process;
 mod release;
 mod request;
 mod service;
+mod token;
 mod volume;
 
 pub use address::{AddressKind, AssignIp, IpAddress, IpAddressList, IpNetwork};
@@ -38,6 +39,7 @@ pub use service::{
     Autostop, Concurrency, HttpOptions, HttpResponseOptions, Port, ProxyProtoOptions, Service,
     TlsOptions,
 };
+pub use token::{CurrentTokens, TokenInfo};
 pub use volume::{CreateVolume, Volume};
 
 use serde::{Deserialize, Deserializer};

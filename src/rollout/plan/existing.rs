@@ -61,7 +61,10 @@ impl Existing {
 
     /// Returns whether something runs in it, or should.
     pub(in crate::rollout) fn is_running(&self) -> bool {
-        matches!(self.state.as_str(), "started" | "starting" | "restarting" | "replacing" | "updating")
+        matches!(
+            self.state.as_str(),
+            "started" | "starting" | "restarting" | "replacing" | "updating"
+        )
     }
 
     /// Returns its configuration as going back restores it. A tag may point elsewhere by then,

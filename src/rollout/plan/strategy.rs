@@ -52,12 +52,7 @@ fn canaries(plan: &Plan, target: &Target, image: &str) -> Result<Vec<Canary>, Co
 }
 
 /// A canary runs what a new machine of its group would, in the size of those that are there.
-fn canary(
-    group: &str,
-    change: &Change,
-    target: &Target,
-    image: &str,
-) -> Result<Canary, Conflict> {
+fn canary(group: &str, change: &Change, target: &Target, image: &str) -> Result<Canary, Conflict> {
     let mut config = match target {
         Target::Config(config) => config.machine_config(group, image, None)?,
         Target::ImageAlone => change.config().clone(),

@@ -175,7 +175,10 @@ fn going_back_to_an_image_touches_nothing_else() {
     assert_eq!(ids(plan.all_changes()), ["e1"]);
     assert_eq!(plan.unchanged[0].id, "e2");
     let change = &plan.changes["web"][0];
-    assert_eq!(*change.config(), MachineConfig { image: NEW.into(), ..(*change.from().config).clone() });
+    assert_eq!(
+        *change.config(),
+        MachineConfig { image: NEW.into(), ..(*change.from().config).clone() }
+    );
 }
 
 #[test]
@@ -245,10 +248,7 @@ fn a_machine_keeps_its_volume_and_gets_one_only_by_being_replaced() {
     let bare = || deployed(vec![machine("e1", "", "app", OLD, "started")]);
     let free = [volume("vol_2", "data", "ams", None), volume("vol_3", "data", "fra", Some("e7"))];
     let missing = look(&with_volumes(bare(), &free), MOUNT, &Settings::default()).unwrap_err();
-    assert_eq!(
-        missing.to_string(),
-        "process group `app` needs 1 more of volume `data` in fra"
-    );
+    assert_eq!(missing.to_string(), "process group `app` needs 1 more of volume `data` in fra");
     let free = [volume("vol_2", "data", "fra", None)];
     let plan = look(&with_volumes(bare(), &free), MOUNT, &Settings::default()).unwrap();
     let Change::Replace(replace) = &plan.changes["app"][0] else { panic!("{plan:?}") };

@@ -24,9 +24,7 @@ async fn a_second_set_takes_over_and_the_first_is_gone() {
     }
     let events = world.reporter.events();
     let place = |step: &MachineStep, last: bool| {
-        let is = |event: &snowbird::event::Event| {
-            matches!(event, snowbird::event::Event::Machine { step: seen, .. } if seen == step)
-        };
+        let is = |event: &snowbird::event::Event| matches!(event, snowbird::event::Event::Machine { step: seen, .. } if seen == step);
         let found = if last { events.iter().rposition(is) } else { events.iter().position(is) };
         found.unwrap()
     };

@@ -13,11 +13,11 @@ async fn one_more_machine_is_tried_and_is_gone_again() {
     world.deploy(&with_strategy(CHECKED, Strategy::Canary), TWO).await.unwrap();
     world.assert_runs(TWO);
     assert_eq!(world.ids(), ids);
-    let canary = |config: &snowbird::fly::wire::MachineConfig| {
-        config.metadata.contains_key("fly_canary")
-    };
+    let canary =
+        |config: &snowbird::fly::wire::MachineConfig| config.metadata.contains_key("fly_canary");
     let gone = world.sandbox.machines("web");
-    let gone: Vec<_> = gone.iter().filter_map(|m| m.config.as_ref()).filter(|c| canary(c)).collect();
+    let gone: Vec<_> =
+        gone.iter().filter_map(|m| m.config.as_ref()).filter(|c| canary(c)).collect();
     assert_eq!(gone.len(), 1);
     assert_eq!(gone[0].dns.as_ref().unwrap().skip_registration, Some(true));
 }

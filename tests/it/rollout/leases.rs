@@ -31,8 +31,6 @@ async fn a_lease_that_ends_is_waited_for() {
     world.deploy(CHECKED, TWO).await.unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(2));
     world.assert_runs(TWO);
-    let waited = |event: &Event| {
-        matches!(event, Event::LeaseAwaited { machine: awaited, .. } if *awaited == machine)
-    };
+    let waited = |event: &Event| matches!(event, Event::LeaseAwaited { machine: awaited, .. } if *awaited == machine);
     assert_eq!(world.reporter.events().iter().filter(|event| waited(event)).count(), 1);
 }

@@ -4,6 +4,7 @@ mod bluegreen;
 mod canary;
 mod going_back;
 mod immediate;
+mod interruption;
 mod leases;
 mod rolling;
 
@@ -122,7 +123,9 @@ impl World {
         }
         let started = || {
             let machines = self.machines();
-            machines.iter().all(|m| m.state == "started" && m.checks.iter().all(|c| c.status == "passing"))
+            machines
+                .iter()
+                .all(|m| m.state == "started" && m.checks.iter().all(|c| c.status == "passing"))
         };
         while !started() {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -49,9 +49,8 @@ async fn a_crash_at_start_is_told_in_seconds_with_its_code_and_its_log() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     let text = error.to_string();
     assert!(text.contains("its process exited with code 3"), "{text}");
-    let crashed = world.steps(|step| {
-        matches!(step, MachineStep::Exited { exit_code: 3, oom_killed: false, .. })
-    });
+    let crashed = world
+        .steps(|step| matches!(step, MachineStep::Exited { exit_code: 3, oom_killed: false, .. }));
     assert!(crashed > 0);
     let logged = |event: &Event| matches!(event, Event::MachineLog { .. });
     assert!(world.reporter.events().iter().any(logged));
@@ -155,7 +154,9 @@ async fn groups_get_spares_and_vanished_groups_go_last() {
     let of = |group: &str| -> Vec<wire::Machine> {
         let machines = world.machines().into_iter();
         machines
-            .filter(|machine| machine.config.as_ref().unwrap().metadata["fly_process_group"] == group)
+            .filter(|machine| {
+                machine.config.as_ref().unwrap().metadata["fly_process_group"] == group
+            })
             .collect()
     };
     assert!(of("web").iter().all(|machine| machine.state == "started"));

@@ -66,6 +66,7 @@ impl Fly {
     pub(crate) fn world(&self) -> World {
         let mut world = World::new();
         world.set("FLY_FLAPS_BASE_URL", self.url()).set("FLY_UIEX_BASE_URL", self.url());
+        world.set("FLY_API_BASE_URL", self.url());
         world.set("FLY_REGISTRY_HOST", self.address().to_string()).set("FLY_API_TOKEN", TOKEN);
         world
     }

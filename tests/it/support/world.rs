@@ -99,14 +99,30 @@ impl World {
 
     /// Runs the program to its end, and returns too which files it and its children opened.
     pub(crate) fn run_traced(&self, arguments: &[&str]) -> (Outcome, Vec<String>) {
-        let trace = self.work().join("trace");
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-z", "-e", "trace=open,openat", "-o"]).arg(&trace);
-        strace.arg(env!("CARGO_BIN_EXE_snowbird"));
-        let outcome = self.start_by(strace, arguments).wait();
-        let trace = fs::read_to_string(trace).expect("these tests need `strace` on PATH");
+        let (outcome, trace) = self.trace(&["-z", "-e", "trace=open,openat"], arguments);
         let opened = trace.lines().filter_map(|line| line.split('"').nth(1).map(str::to_owned));
         (outcome, opened.collect())
+    }
+
+    /// Runs the program to its end, and returns too whom it and its children connected to, other
+    /// than by a file: what strace writes of the address.
+    pub(crate) fn run_listing_peers(&self, arguments: &[&str]) -> (Outcome, BTreeSet<String>) {
+        let (outcome, trace) = self.trace(&["-e", "trace=connect,sendto"], arguments);
+        let peers = trace.lines().filter(|line| line.contains("sa_family=AF_INET"));
+        let address = |line: &str| {
+            let (_, address) = line.split_once("sin").expect("an address");
+            address.split('}').next().unwrap_or_default().to_owned()
+        };
+        (outcome, peers.map(address).collect())
+    }
+
+    fn trace(&self, what: &[&str], arguments: &[&str]) -> (Outcome, String) {
+        let trace = self.work().join("trace");
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq"]).args(what).arg("-o").arg(&trace);
+        strace.arg(env!("CARGO_BIN_EXE_snowbird"));
+        let outcome = self.start_by(strace, arguments).wait();
+        (outcome, fs::read_to_string(trace).expect("these tests need `strace` on PATH"))
     }
 
     /// Starts the program.
