@@ -188,6 +188,15 @@ pub enum Event {
         /// Its image, by digest where that is known.
         image: String,
     },
+    /// The deploy is left to another program.
+    HandedOver {
+        /// The app.
+        app: String,
+        /// The image, as the program is told of it.
+        image: String,
+        /// The program.
+        program: String,
+    },
     /// The platform has recorded a release.
     ReleaseCreated {
         /// Number of the release, from 1.

@@ -11,6 +11,7 @@ mod docs;
 mod env;
 mod exit;
 mod fly_toml;
+mod hand_over;
 mod image;
 mod logs;
 mod output;

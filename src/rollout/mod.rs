@@ -12,6 +12,7 @@ mod crew;
 mod current;
 mod earlier;
 mod error;
+mod flyctl;
 mod going_back;
 mod immediate;
 mod journal;
@@ -33,6 +34,7 @@ mod watch;
 pub use current::{Current, inspect};
 pub use earlier::{NoRelease, earlier, is_complete, running_version};
 pub use error::{Error, Failure};
+pub use flyctl::{Flyctl, FlyctlError, HandOver, check_digest};
 pub use journal::Standing;
 pub use plan::{
     Canary, Change, Conflict, Create, Existing, LeftAlone, NewVolume, Plan, Replace, Spare, Update,

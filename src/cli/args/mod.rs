@@ -17,7 +17,7 @@ mod status;
 
 use clap::{Parser, Subcommand};
 
-pub(super) use deploy::DeployArgs;
+pub(super) use deploy::{DeployArgs, ViaArg};
 pub(super) use fly::{AppArgs, ConfigArgs, FlyArgs};
 pub(super) use image::ImageArgs;
 pub(super) use logs::LogsArgs;

@@ -81,6 +81,9 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::ReleaseChosen { app, version, image } => {
             format!("app `{app}` goes back to v{version}, {image}")
         }
+        Event::HandedOver { app, image, program } => {
+            format!("{program} deploys {image} to `{app}`")
+        }
         Event::ReleaseCreated { version } => format!("release v{version}"),
         Event::Machine { machine, group, step } => {
             format!("machine {machine} [{group}] {}", machine_step(step))
