@@ -24,6 +24,7 @@ mod request;
 mod rollback;
 mod sandbox;
 mod signals;
+mod standing;
 mod status;
 mod table;
 

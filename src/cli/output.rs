@@ -83,7 +83,7 @@ impl Output {
             return;
         }
         let style = anstyle::AnsiColor::Red.on_default().bold();
-        let text = account.to_string();
+        let text = failure.text();
         match text.strip_prefix("error") {
             Some(rest) => self.line(&format!("{style}error{style:#}{rest}")),
             None => self.line(&text),

@@ -6,8 +6,8 @@ use super::Context;
 use super::app::App;
 use super::args::RollbackArgs;
 use super::exit::Failure;
-use super::plan;
 use super::push::{fly_credentials, registry, transport};
+use super::{plan, standing};
 use crate::deploy::{AppRequest, Deployed, Image, Request, deploy};
 use crate::event::Event;
 use crate::fly::wire::Release;
@@ -42,7 +42,7 @@ pub(super) async fn run(context: &Context, args: RollbackArgs) -> Result<(), Fai
     });
     let request = Request { image: Image::Ready(image), apps };
     let deploy = deploy(app.fly.client(), request, &context.reporter, &context.cancel);
-    let deployed = Box::pin(app.fly.during(deploy)).await.map_err(Failure::of)?;
+    let deployed = Box::pin(app.fly.during(deploy)).await.map_err(standing::failure)?;
     let Some(Deployed { image, outcome, .. }) = deployed.first() else { return Ok(()) };
     let value = json!({
         "app": app.name.to_string(),
