@@ -352,6 +352,10 @@ async fn foresee(fly: &fly::Client, apps: &[AppRequest]) -> Result<Vec<Reference
     if organizations.len() > 1 {
         return Err(Error::SeveralOrganizations(organizations.into_iter().collect()));
     }
+    // The image goes to the first one's repository.
+    if let Some(first) = looked_at.first() {
+        fly.check_access(&first.app).await?;
+    }
     let images = looked_at.iter().flat_map(Current::images);
     Ok(images.filter_map(|image| image.parse().ok()).collect())
 }

@@ -158,13 +158,17 @@ fn a_configuration_that_is_not_there_or_wrong_is_told() {
 }
 
 #[test]
-fn a_strategy_that_is_not_supported_is_told_before_anything_is_sent() {
+fn a_strategy_that_cannot_work_is_told_before_anything_is_sent() {
     let fly = Fly::start();
     let (world, path) = world(&fly, "web");
-    let failed = world.run(&["deploy", &path, "--strategy", "bluegreen", "--json"]);
-    let words = ["`bluegreen` is not supported", "hint: "];
-    assert_fails(&failed, 13, "rollout.strategy-unsupported", &words, AT_ONCE);
-    assert_eq!((fly.blobs().len(), fly.machines("web").len()), (0, 0));
+    world.run(&["deploy", &path, "--detach"]).ok();
+    let sent = fly.asked("POST", "/v2/").len();
+    let other = Archive::small("good morning").write(&world, Kind::Gzip);
+    let arguments = ["deploy", other.to_str().unwrap(), "--strategy", "bluegreen", "--json"];
+    let failed = world.run(&arguments);
+    let words = ["needs a health check", "hint: "];
+    assert_fails(&failed, 13, "rollout.no-checks", &words, AT_ONCE);
+    assert_eq!(fly.asked("POST", "/v2/").len(), sent);
 }
 
 #[test]

@@ -22,7 +22,7 @@ path = '/'
 
 fn deploy(world: &World, fly: &Fly, archive: &Archive, kind: Kind) -> Outcome {
     let path = archive.write(world, kind);
-    world.run(&["deploy", path.to_str().unwrap(), &fly.flag(), "--json"])
+    world.run(&["deploy", path.to_str().unwrap(), &fly.flag(), "--json", "--ha=false"])
 }
 
 /// Returns image and state of each machine.
@@ -50,7 +50,7 @@ fn a_sandbox_of_its_own_takes_a_deploy_without_a_token() {
         let path = Archive::new("hello").write(&world, kind);
         let deployed = world.run(&["deploy", path.to_str().unwrap(), "--sandbox"]).ok();
         assert!(deployed.line().contains("/web@sha256:"), "{deployed}");
-        assert!(deployed.stderr.contains("1 machine changed"), "{deployed}");
+        assert!(deployed.stderr.contains("2 machines changed"), "{deployed}");
         assert_eq!(world.temporary_files(), Vec::<String>::new());
     }
 }
@@ -105,7 +105,7 @@ fn a_crash_at_start_is_told_with_its_code_and_the_last_words() {
     let begun = Instant::now();
     let failed = world.run(&["deploy", path.to_str().unwrap(), &fly.flag()]);
     assert!(begun.elapsed() < Duration::from_secs(10), "{failed}");
-    assert_eq!(failed.code, Some(15), "{failed}");
+    assert_eq!(failed.code, Some(14), "{failed}");
     assert_eq!(failed.stdout, "");
     let machine = &fly.machines("web")[0].id;
     for words in ["exited with code 3", machine, &format!("  {machine} | "), "hint: "] {
@@ -120,9 +120,9 @@ fn a_machine_that_runs_out_of_memory_is_told_as_that() {
     let (fly, world) = (Fly::start(), World::new());
     world.file("fly.toml", format!("{CHECKED}\n[env]\nSNOWBIRD_SANDBOX = 'oom'\n"));
     let failed = deploy(&world, &fly, &Archive::small("hello"), Kind::Gzip);
-    assert_eq!(failed.code, Some(15), "{failed}");
+    assert_eq!(failed.code, Some(14), "{failed}");
     let error = failed.events_named("error").remove(0);
-    assert_eq!(error["code"], "rollout.unhealthy");
+    assert_eq!(error["code"], "rollout.rolled-back");
     assert!(error["message"].as_str().unwrap().contains("memory"), "{failed}");
     assert!(!failed.events_named("machine_log").is_empty(), "{failed}");
 }
@@ -134,7 +134,7 @@ fn checks_that_never_pass_end_with_the_time_that_was_allowed() {
     let path = Archive::small("hello").write(&world, Kind::Gzip);
     let arguments = ["deploy", path.to_str().unwrap(), &fly.flag(), "--wait-timeout", "2s"];
     let failed = world.run(&arguments);
-    assert_eq!(failed.code, Some(15), "{failed}");
+    assert_eq!(failed.code, Some(14), "{failed}");
     assert!(failed.elapsed < Duration::from_secs(10), "{failed}");
     assert!(failed.stderr.contains("0 of 1 health checks"), "{failed}");
 }

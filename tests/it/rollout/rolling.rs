@@ -111,7 +111,7 @@ async fn faults_that_pass_do_not_fail_a_healthy_rollout() {
         format!("POST {path}#2=lost"),
         format!("GET {path}/wait=status:502"),
         format!("GET {path}#3=status:500"),
-        "POST /api/v1/releases=status:500".to_owned(),
+        "POST /api/v1/releases=status:403".to_owned(),
     ] {
         world.sandbox.inject(fault.parse().unwrap());
     }
