@@ -55,7 +55,7 @@ impl Account {
 
 /// Escapes what a terminal would obey: errors quote names of files, members of archives and
 /// what other crates have read. Lines stay lines.
-fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

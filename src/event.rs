@@ -179,6 +179,24 @@ pub enum Event {
         /// Machines that were changed or made.
         machines: usize,
     },
+    /// It is known to which release's image an app goes back.
+    ReleaseChosen {
+        /// The app.
+        app: String,
+        /// Number of the release.
+        version: u64,
+        /// Its image, by digest where that is known.
+        image: String,
+    },
+    /// The deploy is left to another program.
+    HandedOver {
+        /// The app.
+        app: String,
+        /// The image, as the program is told of it.
+        image: String,
+        /// The program.
+        program: String,
+    },
     /// The platform has recorded a release.
     ReleaseCreated {
         /// Number of the release, from 1.

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::Context;
-use super::args::DeployArgs;
+use super::args::{DeployArgs, ViaArg};
 use super::exit::Failure;
-use super::plan;
 use super::request::{Prepared, prepare};
+use super::{hand_over, plan, standing};
 use crate::deploy::{Deployed, deploy};
 
 /// Builds, pushes and rolls out, and prints the image by digest.
@@ -14,9 +14,12 @@ pub(super) async fn run(context: &Context, args: DeployArgs) -> Result<(), Failu
     if args.dry_run {
         return plan::of_request(context, &args.request).await.map(drop);
     }
+    if let Some(ViaArg::Flyctl) = args.via {
+        return hand_over::run(context, &args.request).await;
+    }
     let Prepared { request, fly } = prepare(context, &args.request).await?;
     let deploy = deploy(fly.client(), request, &context.reporter, &context.cancel);
-    let deployed = Box::pin(fly.during(deploy)).await.map_err(Failure::of)?;
+    let deployed = Box::pin(fly.during(deploy)).await.map_err(standing::failure)?;
     let Some(first) = deployed.first() else { return Ok(()) };
     let image = first.image.to_string();
     context.output.result(&image, &result(&image, &deployed))

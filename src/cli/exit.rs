@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::error::{Account, Explain};
+use crate::error::{Account, Explain, shown};
 
 /// What the process ends with. The numbers are a public format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,12 +102,14 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub(super) struct Failure {
     account: Account,
+    /// The message as people read it, where programs read another.
+    told: Option<String>,
     exit: Exit,
 }
 
 impl Failure {
     fn new(account: Account) -> Self {
-        Self { exit: Exit::of_code(account.code), account }
+        Self { exit: Exit::of_code(account.code), account, told: None }
     }
 
     /// Makes a failure of any module's error.
@@ -142,12 +144,23 @@ impl Failure {
         self
     }
 
+    /// Tells people another message than programs.
+    pub(super) fn told_as(self, message: &str) -> Self {
+        Self { told: Some(shown(message)), ..self }
+    }
+
     /// Ends the process with something else than the code word asks for.
     pub(super) fn ending_with(self, exit: Exit) -> Self {
         Self { exit, ..self }
     }
 
-    /// Returns what is told.
+    /// Returns what people are told.
+    pub(super) fn text(&self) -> String {
+        let message = self.told.as_ref().unwrap_or(&self.account.message).clone();
+        Account { message, ..self.account.clone() }.to_string()
+    }
+
+    /// Returns what programs are told.
     pub(super) fn account(&self) -> &Account {
         &self.account
     }

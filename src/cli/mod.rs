@@ -3,6 +3,7 @@
 //! Nothing below this module prints, reads the environment or knows `clap`. A command is
 //! one file here that turns what was typed into a request of the library.
 
+mod app;
 mod args;
 mod config;
 mod credentials;
@@ -11,15 +12,22 @@ mod docs;
 mod env;
 mod exit;
 mod fly_toml;
+mod hand_over;
+mod image;
+mod logs;
 mod output;
 mod plan;
 mod platform;
 mod push;
+mod releases;
 mod report;
 mod request;
+mod rollback;
 mod sandbox;
 mod signals;
+mod standing;
 mod status;
+mod table;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -34,6 +42,7 @@ pub use exit::Exit;
 use exit::Failure;
 use output::Output;
 
+use crate::error::Explain;
 use crate::event::Reporter;
 use crate::http::Clients;
 
@@ -50,6 +59,17 @@ impl Context {
     /// Makes the HTTP clients, with the certificate authorities that a Nix shell names.
     fn clients(&self) -> Result<Clients, Failure> {
         Clients::new(self.env.certificates()?.as_deref()).map_err(Failure::of)
+    }
+
+    /// Waits for what may simply be dropped, unless the user interrupts it.
+    async fn unless_cancelled<T, E: Explain>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            result = work => result.map_err(Failure::of),
+            () = self.cancel.cancelled() => Err(Failure::interrupted()),
+        }
     }
 }
 
@@ -94,6 +114,9 @@ async fn run_command(context: &Context, command: Command) -> Result<Exit, Failur
         Command::Deploy(args) => Box::pin(deploy::run(context, *args)).await?,
         Command::Plan(args) => return Box::pin(plan::run(context, *args)).await,
         Command::Push(args) => push::run(context, *args).await?,
+        Command::Releases(args) => releases::run(context, args).await?,
+        Command::Rollback(args) => Box::pin(rollback::run(context, *args)).await?,
+        Command::Logs(args) => logs::run(context, args).await?,
         Command::Status(args) => status::run(context, args).await?,
         Command::Config(command) => config::run(context, command)?,
         Command::Sandbox(args) => sandbox::run(context, args).await?,

@@ -33,6 +33,19 @@ impl Output {
     ///
     /// Fails when stdout cannot be written, unless its reader has gone away.
     pub(super) fn result(&self, text: &str, value: &impl Serialize) -> Result<(), Failure> {
+        self.result_line(text, value).map(drop)
+    }
+
+    /// Writes a part of a result that comes bit by bit, and says whether anybody reads it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Output::result`].
+    pub(super) fn result_line(
+        &self,
+        text: &str,
+        value: &impl Serialize,
+    ) -> Result<Reader, Failure> {
         let text = if self.json {
             serde_json::to_string(value).map_err(|error| Failure::unforeseen(&error.to_string()))?
         } else {
@@ -70,7 +83,7 @@ impl Output {
             return;
         }
         let style = anstyle::AnsiColor::Red.on_default().bold();
-        let text = account.to_string();
+        let text = failure.text();
         match text.strip_prefix("error") {
             Some(rest) => self.line(&format!("{style}error{style:#}{rest}")),
             None => self.line(&text),
@@ -78,18 +91,26 @@ impl Output {
     }
 }
 
+/// Whoever reads stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// Somebody may.
+    There,
+    /// Nobody does any more.
+    Gone,
+}
+
 /// Writes bytes to stdout as they are.
 ///
 /// # Errors
 ///
 /// Fails when stdout cannot be written, unless its reader has gone away.
-pub(super) fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn to_stdout(bytes: &[u8]) -> Result<Reader, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::unforeseen(&format!("cannot write to stdout: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(Reader::There),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(Failure::unforeseen(&format!("cannot write to stdout: {error}"))),
     }
 }
 

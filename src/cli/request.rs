@@ -10,8 +10,8 @@ use super::fly_toml;
 use super::platform::Fly;
 use super::push::{fly_credentials, image_request, registry, repository, transport};
 use crate::deploy::{AppRequest, Image, Request};
-use crate::fly::config::AppConfig;
 use crate::fly::AppName;
+use crate::fly::config::AppConfig;
 use crate::image::Reference;
 use crate::rollout::Target;
 
@@ -29,7 +29,7 @@ pub(super) async fn prepare(context: &Context, args: &RequestArgs) -> Result<Pre
         return Err(Failure::unforeseen("there is no app"));
     };
     let fly = Fly::of(context, &args.fly, args.sandbox.as_deref(), app).await?;
-    let image = image(context, args, config, &fly, app)?;
+    let image = image(context, args, Some(config), &fly, app)?;
     let apps = apps.into_iter().map(|(app, mut config)| {
         let settings = args.settings(&config);
         args.overrides.apply(&mut config);
@@ -61,7 +61,8 @@ fn apps(context: &Context, args: &RequestArgs) -> Result<Vec<(AppName, AppConfig
     Ok(apps)
 }
 
-fn several_allowed(args: &RequestArgs) -> Result<(), Failure> {
+/// Fails when several configurations do not go with what else was typed.
+pub(super) fn several_allowed(args: &RequestArgs) -> Result<(), Failure> {
     if let Some(app) = &args.fly.app {
         let message = format!("several configurations cannot all be of the app `{app}`");
         return Err(Failure::arguments(&message)
@@ -76,10 +77,10 @@ fn several_allowed(args: &RequestArgs) -> Result<(), Failure> {
 
 /// Decides what the machines shall run. An image that is built is pushed to the repository of
 /// `app`.
-fn image(
+pub(super) fn image(
     context: &Context,
     args: &RequestArgs,
-    config: &AppConfig,
+    config: Option<&AppConfig>,
     fly: &Fly,
     app: &AppName,
 ) -> Result<Image, Failure> {
@@ -88,7 +89,9 @@ fn image(
     }
     // An image that fly.toml names is for those who have no flake to build.
     let flake = Path::new("flake.nix").exists();
-    if let (Some(image), None, false) = (config.image(), &args.image.installable, flake) {
+    if let (Some(image), None, false) =
+        (config.and_then(AppConfig::image), &args.image.installable, flake)
+    {
         let reference = image.parse().map_err(|error| {
             Failure::config(&format!("`image` in `[build]` cannot be deployed: {error}"))
         })?;

@@ -1,35 +1,34 @@
 //! `snowbird status`
 
-use serde_json::json;
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::{Value, json};
 
 use super::Context;
-use super::args::{AppArgs, StatusArgs};
+use super::app::App;
+use super::args::StatusArgs;
 use super::exit::Failure;
-use super::fly_toml::app_named;
-use super::platform::Fly;
-use crate::fly::wire::Machine;
+use super::image::short;
+use super::table::columns;
+use crate::fly::wire::{ImageRef, Lease, Machine};
+use crate::http::clean;
 use crate::rollout;
 
 /// Shows the machines of an app.
 pub(super) async fn run(context: &Context, args: StatusArgs) -> Result<(), Failure> {
-    let AppArgs { fly, config, sandbox } = &args.app;
-    let app = app_named(context, fly, config)?;
-    let fly = Fly::of(context, fly, sandbox.as_deref(), &app).await?;
-    let current = tokio::select! {
-        current = rollout::inspect(fly.client(), &app) => current.map_err(Failure::of)?,
-        () = context.cancel.cancelled() => return Err(Failure::interrupted()),
-    };
+    let app = App::of(context, &args.app).await?;
+    let current = rollout::inspect(app.fly.client(), &app.name);
+    let current = context.unless_cancelled(current).await?;
     let rows: Vec<_> = current.machines.iter().map(Row::of).collect();
-    let mut text = format!("app {app}");
+    let mut text = format!("app {}", app.name);
     if rows.is_empty() {
         text.push_str("\nno machines: nothing has been deployed yet");
-    }
-    for row in &rows {
-        text.push('\n');
-        text.push_str(&row.line());
+    } else {
+        let cells: Vec<_> = rows.iter().map(Row::cells).collect();
+        text = format!("{text}\n{}", columns(&cells));
     }
     let machines: Vec<_> = rows.iter().map(Row::json).collect();
-    context.output.result(&text, &json!({ "app": app.to_string(), "machines": machines }))
+    context.output.result(&text, &json!({ "app": app.name.to_string(), "machines": machines }))
 }
 
 /// What is shown of a machine.
@@ -40,40 +39,61 @@ struct Row {
     region: String,
     /// Such as `1/1 checks`.
     checks: String,
+    /// By digest, where that is known.
     image: String,
     /// The release, such as `v3`.
     version: String,
+    /// Who holds its lease.
+    lease: Option<Lease>,
 }
 
 impl Row {
     fn of(machine: &Machine) -> Self {
-        let metadata = |key: &str| {
-            let config = machine.config.as_ref();
-            config.and_then(|config| config.metadata.get(key).cloned())
-        };
+        let config = machine.known_config();
+        let metadata = |key: &str| config.and_then(|config| config.metadata.get(key).cloned());
         let passing = machine.checks.iter().filter(|check| check.status == "passing").count();
+        let resolved = machine.image_ref.as_ref().and_then(ImageRef::reference);
+        let written = config.map(|config| config.image.clone());
         Self {
             id: machine.id.clone(),
             group: metadata("fly_process_group").unwrap_or_else(|| "app".to_owned()),
             state: machine.state.clone(),
             region: machine.region.clone(),
             checks: format!("{passing}/{} checks", machine.checks.len()),
-            image: machine.config.as_ref().map(|config| config.image.clone()).unwrap_or_default(),
+            image: resolved.or(written).unwrap_or_default(),
             version: metadata("fly_release_version")
                 .map_or_else(|| "-".into(), |v| format!("v{v}")),
+            lease: machine.lease.clone(),
         }
     }
 
-    fn line(&self) -> String {
-        let Self { id, group, state, region, checks, image, version } = self;
-        format!("{id}  {group}  {state}  {region}  {checks}  {version}  {image}")
+    fn cells(&self) -> [String; 8] {
+        let Self { id, group, state, region, checks, image, version, lease } = self;
+        let lease = lease.as_ref().map(|Lease { owner, expires_at, .. }| {
+            let until = UNIX_EPOCH + Duration::from_secs(*expires_at);
+            format!("leased by {owner} until {}", humantime::format_rfc3339_seconds(until))
+        });
+        [
+            clean(id),
+            clean(group),
+            clean(state),
+            clean(region),
+            clean(version),
+            clean(checks),
+            short(image),
+            clean(&lease.unwrap_or_default()),
+        ]
     }
 
-    fn json(&self) -> serde_json::Value {
-        let Self { id, group, state, region, checks, image, version } = self;
+    fn json(&self) -> Value {
+        let Self { id, group, state, region, checks, image, version, lease } = self;
+        let lease = lease.as_ref().map(|lease| {
+            json!({"owner": lease.owner, "description": lease.description,
+                "expires_at": lease.expires_at})
+        });
         json!({
             "id": id, "group": group, "state": state, "region": region, "checks": checks,
-            "image": image, "version": version,
+            "image": image, "version": version, "lease": lease,
         })
     }
 }

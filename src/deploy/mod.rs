@@ -75,6 +75,17 @@ pub struct ImageRequest {
     pub memo: Option<Arc<Memo>>,
 }
 
+impl ImageRequest {
+    /// Returns the tag that stands for this very image, if it needs no building and is in the
+    /// store.
+    pub fn identity(&self) -> Option<Tag> {
+        match &self.origin {
+            Origin::File { path, .. } => identity(self, path),
+            Origin::Nix { .. } => None,
+        }
+    }
+}
+
 /// An image on this machine, kept from Nix's garbage collector while this lives.
 struct Built {
     source: Source,
@@ -212,7 +223,7 @@ pub async fn find_pushed(
     let believed = request.reuse == Reuse::Images;
     // What is no image is told as it would be by a deploy.
     drop(Source::open(path)?);
-    let Some(tag) = identity(request, path).filter(|_| believed) else { return Ok(None) };
+    let Some(tag) = request.identity().filter(|_| believed) else { return Ok(None) };
     let stored = match registry.manifest(registry.repository(), tag.as_str()).await {
         Err(registry::Error::NoRepository { .. }) => None,
         stored => stored.map_err(push::Error::from)?,

@@ -52,13 +52,35 @@ impl Client {
         machine: &str,
         next_token: Option<&str>,
     ) -> Result<LogPage, Error> {
+        let what = format!("read the logs of {machine}");
+        self.log_page_of(app, Some(machine), what, next_token).await
+    }
+
+    /// Reads lines that any of an app's machines wrote, as [`Client::log_page`] does those of one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::log_page`].
+    pub async fn app_log_page(
+        &self,
+        app: &AppName,
+        next_token: Option<&str>,
+    ) -> Result<LogPage, Error> {
+        self.log_page_of(app, None, format!("read the logs of `{app}`"), next_token).await
+    }
+
+    async fn log_page_of(
+        &self,
+        app: &AppName,
+        machine: Option<&str>,
+        what: String,
+        next_token: Option<&str>,
+    ) -> Result<LogPage, Error> {
         let path = ["apps", app.as_str(), "logs"];
-        let mut call = Call::new(Method::GET, &path, format!("read the logs of {machine}"));
+        let mut call = Call::new(Method::GET, &path, what);
         call.service = Service::Logs;
-        call.query = vec![
-            ("next_token", next_token.unwrap_or_default().to_owned()),
-            ("instance", machine.to_owned()),
-        ];
+        call.query = vec![("next_token", next_token.unwrap_or_default().to_owned())];
+        call.query.extend(machine.map(|machine| ("instance", machine.to_owned())));
         call.again = Again::Never;
         call.within = ANSWER;
         let answer: LogAnswer = self.call(&call).await?;

@@ -82,6 +82,8 @@ pub enum Reuse {
 pub struct Pushed {
     /// Where it is, by digest.
     pub reference: Reference,
+    /// The tag that stands for this very image, if it has one.
+    pub identity: Option<Tag>,
 }
 
 /// A push: what, where to, and who wants to know.
@@ -158,7 +160,7 @@ impl Push<'_> {
         }
         let inventory = self.inventory(survey);
         self.report(start, &reference, config.diff_ids(), &inventory, 0);
-        Ok(Some(Pushed { reference }))
+        Ok(Some(self.pushed(reference)))
     }
 
     /// Sends what the registry has not got of an image.
@@ -223,11 +225,15 @@ impl Push<'_> {
                         let diff_ids = config.diff_ids();
                         self.report(start, &reference, diff_ids, inventory, config_bytes);
                     });
-                    return Ok(Pushed { reference });
+                    return Ok(self.pushed(reference));
                 }
             }
         }
         Err(registry::Error::BlobsUnknown { digests: Vec::new() }.into())
+    }
+
+    fn pushed(&self, reference: Reference) -> Pushed {
+        Pushed { reference, identity: self.request.identity.clone() }
     }
 
     fn own(&self) -> Reference {

@@ -8,7 +8,7 @@ use super::Error;
 use super::blob::http_error;
 use super::client::{Ask, Registry, Within};
 use crate::http::{self, read_capped};
-use crate::image::{Digest, Manifest, Repository, Tag};
+use crate::image::{Digest, Manifest, Reference, Repository, Tag};
 
 /// The largest manifest that registries take.
 const MAX_MANIFEST_BYTES: usize = 4 << 20;
@@ -16,6 +16,12 @@ const MAX_MANIFEST_BYTES: usize = 4 << 20;
 /// What single-platform images come as. Indexes are not asked for.
 const ACCEPTED: &str = "application/vnd.oci.image.manifest.v1+json, \
                         application/vnd.docker.distribution.manifest.v2+json";
+
+/// All that a reference may point to.
+const ANYTHING: &str = "application/vnd.oci.image.manifest.v1+json, \
+                        application/vnd.docker.distribution.manifest.v2+json, \
+                        application/vnd.oci.image.index.v1+json, \
+                        application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// A manifest as it is in the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,10 +45,42 @@ impl Registry {
         repository: &Repository,
         reference: &str,
     ) -> Result<Option<StoredManifest>, Error> {
+        let stored = self.manifest_bytes(repository, reference, ACCEPTED).await?;
+        Ok(stored.and_then(|bytes| {
+            let digest = Digest::of(&bytes);
+            Manifest::parse(&bytes).ok().map(|manifest| StoredManifest { manifest, digest })
+        }))
+    }
+
+    /// Returns the digest of what `image` points to, an index included, by its digest if it has
+    /// one, else by its tag. Nothing means that it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Fails without an answer, or when the registry refuses.
+    pub async fn resolve(&self, image: &Reference) -> Result<Option<Digest>, Error> {
+        let reference = match (&image.digest, &image.tag) {
+            (Some(digest), _) => digest.to_string(),
+            (None, Some(tag)) => tag.to_string(),
+            (None, None) => return Ok(None),
+        };
+        match self.manifest_bytes(&image.repository, &reference, ANYTHING).await {
+            Ok(bytes) => Ok(bytes.map(|bytes| Digest::of(&bytes))),
+            Err(Error::NoRepository { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn manifest_bytes(
+        &self,
+        repository: &Repository,
+        reference: &str,
+        accepted: &'static str,
+    ) -> Result<Option<Vec<u8>>, Error> {
         let what = format!("read the manifest `{reference}` of `{repository}`");
         let url = self.url(repository, &format!("manifests/{reference}"));
         let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+        headers.insert(ACCEPT, HeaderValue::from_static(accepted));
         self.retry()
             .run(self.patience(), &what, async |_| {
                 let ask = Ask {
@@ -56,9 +94,7 @@ impl Registry {
                     _ => return Err(self.refusal(response, &ask).await),
                 }
                 let bytes = read_capped(response, MAX_MANIFEST_BYTES).await;
-                let bytes = bytes.map_err(http_error(&what))?;
-                let digest = Digest::of(&bytes);
-                Ok(Manifest::parse(&bytes).ok().map(|manifest| StoredManifest { manifest, digest }))
+                bytes.map(Some).map_err(http_error(&what))
             })
             .await
     }

@@ -45,7 +45,8 @@ impl Current {
     }
 }
 
-fn image(machine: &Machine) -> Option<String> {
+/// Returns the image that a machine runs, by digest where it is known.
+pub(super) fn image(machine: &Machine) -> Option<String> {
     let resolved = machine.image_ref.as_ref().and_then(ImageRef::reference);
     let written = || machine.known_config().map(|config| config.image.clone());
     resolved.or_else(written).filter(|image| !image.is_empty())

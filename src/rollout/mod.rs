@@ -10,7 +10,9 @@ mod canary;
 mod command;
 mod crew;
 mod current;
+mod earlier;
 mod error;
+mod flyctl;
 mod going_back;
 mod immediate;
 mod journal;
@@ -30,7 +32,9 @@ mod target;
 mod watch;
 
 pub use current::{Current, inspect};
+pub use earlier::{NoRelease, earlier, is_complete, running_version};
 pub use error::{Error, Failure};
+pub use flyctl::{Flyctl, FlyctlError, HandOver, check_digest};
 pub use journal::Standing;
 pub use plan::{
     Canary, Change, Conflict, Create, Existing, LeftAlone, NewVolume, Plan, Replace, Spare, Update,

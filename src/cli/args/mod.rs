@@ -5,9 +5,11 @@ mod deploy;
 mod duration;
 mod fly;
 mod image;
+mod logs;
 mod output;
 mod plan;
 mod push;
+mod releases;
 mod request;
 mod rollout;
 mod sandbox;
@@ -17,12 +19,14 @@ mod status;
 use clap::{Parser, Subcommand};
 
 pub(super) use config::{ConfigCommand, ConfigShowArgs, ConfigValidateArgs};
-pub(super) use deploy::DeployArgs;
+pub(super) use deploy::{DeployArgs, ViaArg};
 pub(super) use fly::{AppArgs, ConfigArgs, FlyArgs};
 pub(super) use image::ImageArgs;
+pub(super) use logs::LogsArgs;
 use output::OutputArgs;
 pub(super) use plan::PlanArgs;
 pub(super) use push::PushArgs;
+pub(super) use releases::{ReleasesArgs, RollbackArgs};
 pub(super) use request::RequestArgs;
 use rollout::RolloutArgs;
 pub(super) use sandbox::SandboxArgs;
@@ -61,6 +65,16 @@ pub(super) enum Command {
     Push(Box<PushArgs>),
     /// Show the machines of an app, and the images that they run
     Status(StatusArgs),
+    /// List what was deployed to an app: version, status, image, when and by whom
+    Releases(ReleasesArgs),
+    /// Bring an app's machines back to the image of an earlier release
+    ///
+    /// Their configuration stays as it is but for the image, and no machine is created or
+    /// destroyed. The result, one line on stdout, is the image by digest. Where it runs already,
+    /// nothing is changed.
+    Rollback(Box<RollbackArgs>),
+    /// Show what an app's machines wrote, the newest lines
+    Logs(LogsArgs),
     /// Read fly.toml as a deploy would, without token and network
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -146,6 +146,13 @@ pub(in crate::cli) enum StrategyArg {
     Bluegreen,
 }
 
+impl StrategyArg {
+    /// Returns the word for it.
+    pub(in crate::cli) fn word(self) -> &'static str {
+        Strategy::from(self).as_str()
+    }
+}
+
 impl From<StrategyArg> for Strategy {
     fn from(strategy: StrategyArg) -> Self {
         match strategy {

@@ -12,7 +12,7 @@ use super::Context;
 use super::args::{PlanArgs, RequestArgs};
 use super::exit::{Exit, Failure};
 use super::request::{Prepared, prepare};
-use crate::deploy::{AppRequest, Image, find_pushed};
+use crate::deploy::{self, AppRequest, Image, find_pushed};
 use crate::fly::Client;
 use crate::fly::config::Strategy;
 use crate::fly::wire::MachineConfig;
@@ -34,17 +34,14 @@ pub(super) async fn of_request(context: &Context, args: &RequestArgs) -> Result<
     let Prepared { request, fly } = prepare(context, args).await?;
     let image = async {
         match &request.image {
-            Image::Ready(reference) => Ok(Some(reference.to_string())),
+            Image::Ready(reference) => Ok::<_, deploy::Error>(Some(reference.to_string())),
             Image::Build { request, registry } => {
-                let pushed = find_pushed(request, registry).await.map_err(Failure::of)?;
+                let pushed = find_pushed(request, registry).await?;
                 Ok(pushed.map(|reference| reference.to_string()))
             }
         }
     };
-    let image = tokio::select! {
-        image = image => image?,
-        () = context.cancel.cancelled() => return Err(Failure::interrupted()),
-    };
+    let image = context.unless_cancelled(image).await?;
     show(context, fly.client(), request.apps, image).await
 }
 

@@ -1,6 +1,7 @@
 //! Bars that move: for somebody who watches.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -8,12 +9,16 @@ use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 
 use super::super::output::Output;
 use super::words;
-use crate::event::{Event, Meter, Reporter};
+use crate::event::{Event, MachineStep, Meter, Reporter};
+
+/// A line that says what is going on.
+const LINE: &str = "{spinner:.dim} {wide_msg}";
 
 /// How often meters are looked at.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Draws a bar for each transfer, and one line for what Nix does.
+/// Draws a bar for each transfer, a line for each machine that is worked on, and one line for
+/// what Nix does. What stays true is written above them.
 pub(super) struct Bars {
     output: Output,
     shared: Arc<Shared>,
@@ -23,6 +28,7 @@ struct Shared {
     bars: MultiProgress,
     build: ProgressBar,
     transfers: Mutex<Vec<(Meter, ProgressBar)>>,
+    machines: Mutex<BTreeMap<String, ProgressBar>>,
     over: Mutex<bool>,
 }
 
@@ -37,10 +43,15 @@ pub(in super::super) struct Display {
 pub(super) fn start(output: Output) -> (Arc<Bars>, Display) {
     let bars = MultiProgress::new();
     let build = bars.add(ProgressBar::new_spinner());
-    build.set_style(style("{spinner:.dim} {wide_msg}"));
+    build.set_style(style(LINE));
     output.show_above(Some(bars.clone()));
-    let shared =
-        Arc::new(Shared { bars, build, transfers: Mutex::default(), over: Mutex::new(false) });
+    let shared = Arc::new(Shared {
+        bars,
+        build,
+        transfers: Mutex::default(),
+        machines: Mutex::default(),
+        over: Mutex::new(false),
+    });
     let drawn = Arc::clone(&shared);
     let thread = thread::spawn(move || {
         while !*drawn.over.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -70,6 +81,66 @@ impl Shared {
         if !self.build.message().is_empty() {
             self.build.tick();
         }
+        self.machines().values().for_each(ProgressBar::tick);
+    }
+
+    fn machines(&self) -> MutexGuard<'_, BTreeMap<String, ProgressBar>> {
+        self.machines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows what a machine does now.
+    fn show_machine(&self, machine: &str, doing: String) {
+        let bar = self
+            .machines()
+            .entry(machine.to_owned())
+            .or_insert_with(|| self.bars.add(ProgressBar::new_spinner().with_style(style(LINE))))
+            .clone();
+        bar.set_message(doing);
+    }
+
+    /// Shows nothing of a machine any more.
+    fn hide_machine(&self, machine: &str) {
+        if let Some(bar) = self.machines().remove(machine) {
+            bar.finish_and_clear();
+            self.bars.remove(&bar);
+        }
+    }
+
+    fn hide_machines(&self) {
+        let all: Vec<_> = self.machines().keys().cloned().collect();
+        all.iter().for_each(|machine| self.hide_machine(machine));
+    }
+}
+
+/// What a step of a machine means for whoever watches.
+enum Shown {
+    /// It goes on.
+    Meanwhile,
+    /// It should be read afterwards, but the machine goes on.
+    Noteworthy,
+    /// The machine is at an end.
+    Last,
+}
+
+impl Shown {
+    fn of(step: &MachineStep) -> Self {
+        match step {
+            MachineStep::Created { .. }
+            | MachineStep::Exited { .. }
+            | MachineStep::Replacing { .. } => Self::Noteworthy,
+            MachineStep::Done
+            | MachineStep::Failed { .. }
+            | MachineStep::Destroyed
+            | MachineStep::Restored
+            | MachineStep::NotRestored { .. } => Self::Last,
+            MachineStep::Updating
+            | MachineStep::State { .. }
+            | MachineStep::Checks { .. }
+            | MachineStep::Uncordoned
+            | MachineStep::Cordoned
+            | MachineStep::Stopping
+            | MachineStep::Restoring => Self::Meanwhile,
+        }
     }
 }
 
@@ -82,6 +153,8 @@ impl Drop for Display {
         // A bar that is dropped unfinished draws itself once more.
         let mut transfers = self.shared.transfers.lock().unwrap_or_else(PoisonError::into_inner);
         transfers.drain(..).for_each(|(_, bar)| bar.finish_and_clear());
+        drop(transfers);
+        self.shared.hide_machines();
         self.shared.build.finish_and_clear();
         drop(self.shared.bars.clear());
         self.output.show_above(None);
@@ -107,10 +180,16 @@ impl Reporter for Bars {
                 }
                 return;
             }
-            Event::Built { .. } | Event::Deployed { .. } => build.set_message(""),
-            Event::Machine { .. } => {
-                build.set_message(words::line(&event).unwrap_or_default());
-            }
+            Event::Built { .. } => build.set_message(""),
+            Event::Deployed { .. } | Event::HandedOver { .. } => self.shared.hide_machines(),
+            Event::Machine { machine, step, .. } => match Shown::of(step) {
+                Shown::Meanwhile => {
+                    let doing = words::line(&event).unwrap_or_default();
+                    return self.shared.show_machine(machine, doing);
+                }
+                Shown::Noteworthy => {}
+                Shown::Last => self.shared.hide_machine(machine),
+            },
             _ => {}
         }
         if let Some(line) = words::line(&event) {

@@ -36,8 +36,9 @@ pub(super) fn line(event: &Event) -> Option<String> {
             let tags: Vec<_> = tags.iter().map(|tag| format!(", tagged {tag}")).collect();
             let tags = tags.concat();
             format!(
-                "pushed {reference}{tags}: {layers} layers, {reused} there already, {sent} sent, {} \
+                "pushed {reference}{tags}: {layers} {}, {reused} there already, {sent} sent, {} \
                  in {}{}",
+                plural(*layers, "layer"),
                 HumanBytes(*sent_bytes),
                 duration(*elapsed_ms),
                 rate(*sent_bytes, *elapsed_ms),
@@ -78,11 +79,21 @@ pub(super) fn line(event: &Event) -> Option<String> {
             "{reason}; taking {machines} {} back to what they ran before",
             plural(*machines, "machine")
         ),
+        Event::ReleaseChosen { app, version, image } => {
+            format!("app `{app}` goes back to v{version}, {image}")
+        }
+        Event::HandedOver { app, image, program } => {
+            format!("{program} deploys {image} to `{app}`")
+        }
         Event::ReleaseCreated { version } => format!("release v{version}"),
         Event::Machine { machine, group, step } => {
             format!("machine {machine} [{group}] {}", machine_step(step))
         }
         Event::MachineLog { machine, line } => format!("  {machine} | {line}"),
+        Event::Deployed { app, image, version: None, changed: 0, unchanged, .. } => format!(
+            "`{app}` runs {image} already: {unchanged} {} unchanged",
+            plural(*unchanged, "machine")
+        ),
         Event::Deployed { app, image, version, changed, unchanged, url, elapsed_ms } => {
             let version = version.map(|version| format!(" as v{version}")).unwrap_or_default();
             let url = url.as_ref().map(|url| format!("\n{url}")).unwrap_or_default();
@@ -159,6 +170,66 @@ mod tests {
             elapsed_ms: 1500,
         };
         insta::assert_snapshot!(line(&event).unwrap(), @"pushed registry.fly.io/app@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855, tagged v1: 7 layers, 6 there already, 1 sent, 3.00 MiB in 1.5s (2.00 MiB/s)");
+    }
+
+    #[test]
+    fn a_deploy_is_told_from_its_plan_to_its_end() {
+        let (app, image) = ("web".to_owned(), "registry.fly.io/web@sha256:0".to_owned());
+        let deployed = |version, changed| Event::Deployed {
+            app: app.clone(),
+            image: image.clone(),
+            version,
+            changed,
+            unchanged: 1,
+            url: version.map(|_| "https://web.fly.dev/".to_owned()),
+            elapsed_ms: 9400,
+        };
+        let machine = |step| Event::Machine { machine: "e1".into(), group: "app".into(), step };
+        let events = [
+            Event::AppFound { app: app.clone(), machines: 1 },
+            Event::ReleaseChosen { app: app.clone(), version: 3, image: image.clone() },
+            Event::RolloutPlanned {
+                strategy: "canary".into(),
+                creates: 0,
+                updates: 2,
+                replaces: 1,
+                destroys: 0,
+                unchanged: 0,
+            },
+            Event::LeaseAwaited {
+                machine: "e1".into(),
+                owner: "me@example.com".into(),
+                until: "2026-01-01T00:00:00Z".into(),
+            },
+            Event::CommandSucceeded {
+                machine: "e2".into(),
+                command: "migrate".into(),
+                elapsed_ms: 1200,
+            },
+            machine(MachineStep::Replacing { reason: "its host has no room".into() }),
+            machine(MachineStep::Checks { passing: 1, total: 2 }),
+            Event::GoingBack { reason: "machine e1 failed".into(), machines: 2 },
+            machine(MachineStep::NotRestored { reason: "it was destroyed".into() }),
+            deployed(Some(4), 3),
+            deployed(None, 0),
+            Event::HandedOver { app, image, program: "/bin/fly".into() },
+        ];
+        let lines: Vec<_> = events.iter().filter_map(line).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        app `web` has 1 machine
+        app `web` goes back to v3, registry.fly.io/web@sha256:0
+        canary deploy: 2 to be updated, 1 to be replaced
+        waiting for machine e1, which me@example.com leases until 2026-01-01T00:00:00Z
+        machine e2 ran `migrate` in 1.2s
+        machine e1 [app] is being replaced: its host has no room
+        machine e1 [app] passes 1 of 2 checks
+        machine e1 failed; taking 2 machines back to what they ran before
+        machine e1 [app] is not taken back: it was destroyed
+        deployed registry.fly.io/web@sha256:0 to `web` as v4 in 9.4s: 3 machines changed, 1 unchanged
+        https://web.fly.dev/
+        `web` runs registry.fly.io/web@sha256:0 already: 1 machine unchanged
+        /bin/fly deploys registry.fly.io/web@sha256:0 to `web`
+        ");
     }
 
     #[test]
