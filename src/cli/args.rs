@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::apps::AppsArgs;
+use super::doctor::DoctorArgs;
 use super::env::Env;
 use super::report::Progress;
 use crate::fly::AppName;
@@ -91,6 +93,12 @@ pub(super) enum Command {
     Push(Box<PushArgs>),
     /// Show the machines of an app, and the images that they run
     Status(StatusArgs),
+    /// Create apps
+    Apps(AppsArgs),
+    /// Check Nix, the token, the app and the registry, and explain what is wrong
+    ///
+    /// One line on stdout for each check; the exit code is that of the first one that fails.
+    Doctor(DoctorArgs),
     /// Run a Fly for one machine: registry and platform on loopback
     ///
     /// It writes to stdout the variables that lead snowbird and flyctl to it, and runs until

@@ -95,6 +95,11 @@ impl Failure {
         Self(Account::new("unforeseen", message))
     }
 
+    /// Makes a failure that stands for others, with the code word of one of them.
+    pub(super) fn standing_for(code: &'static str, message: &str) -> Self {
+        Self(Account::new(code, message))
+    }
+
     /// Adds what the reader can do.
     pub(super) fn hint(self, hint: &str) -> Self {
         Self(Account { hint: Some(hint.to_owned()), ..self.0 })

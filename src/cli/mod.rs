@@ -3,10 +3,12 @@
 //! Nothing below this module prints, reads the environment or knows `clap`. A command is
 //! one file here that turns what was typed into a request of the library.
 
+mod apps;
 mod args;
 mod credentials;
 mod deploy;
 mod docs;
+mod doctor;
 mod env;
 mod exit;
 mod output;
@@ -79,6 +81,8 @@ async fn run(args: Args, env: Env) -> Exit {
         Command::Deploy(args) => Box::pin(deploy::run(&context, *args)).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,
         Command::Status(args) => status::run(&context, args).await,
+        Command::Apps(args) => apps::run(&context, args).await,
+        Command::Doctor(args) => doctor::run(&context, args).await,
         Command::Completions { shell } => docs::completions(shell),
         Command::Man => docs::man(),
     };

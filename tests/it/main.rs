@@ -7,10 +7,12 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod apps;
 mod architecture;
 mod broken_images;
 mod crashes;
 mod deploy;
+mod doctor;
 mod faults;
 mod help;
 mod interrupt;
