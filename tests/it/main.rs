@@ -22,6 +22,7 @@ mod nix;
 mod plans;
 mod protocol;
 mod push;
+mod rates;
 mod refusals;
 mod secrets;
 mod support;
