@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Context;
 use super::args::{ConfigCommand, ConfigShowArgs, ConfigValidateArgs};
 use super::exit::Failure;
-use super::fly_toml::{ConfigFile, tell};
+use super::fly_toml::{ConfigFile, find, tell};
 use crate::fly::config::{AppConfig, Error, Warning};
 
 /// Shows what machines would get, or tells what is wrong.
@@ -19,7 +19,7 @@ pub(super) fn run(context: &Context, command: ConfigCommand) -> Result<(), Failu
 }
 
 fn show(context: &Context, args: &ConfigShowArgs) -> Result<(), Failure> {
-    let (config, warnings) = ConfigFile::find(args.file.config.as_deref())?.inspect();
+    let (config, warnings) = ConfigFile::open(&find(args.file.config.as_deref())?)?.inspect();
     tell(context, &warnings);
     let config = config.map_err(Failure::of)?;
     config.check_groups(&args.groups).map_err(Failure::of)?;
@@ -51,7 +51,7 @@ fn image(config: &AppConfig, args: &ConfigShowArgs) -> String {
 }
 
 fn validate(context: &Context, args: &ConfigValidateArgs) -> Result<(), Failure> {
-    let file = ConfigFile::find(args.file.config.as_deref())?;
+    let file = ConfigFile::open(&find(args.file.config.as_deref())?)?;
     let (config, warnings) = file.inspect();
     let error = match &config {
         Ok(config) => config.check_groups(&[]).err(),

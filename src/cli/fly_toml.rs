@@ -25,7 +25,7 @@ pub(super) fn app_named(
 ) -> Result<AppName, Failure> {
     match &fly.app {
         Some(app) => Ok(app.clone()),
-        None => app_of(&read(context, config.config.as_deref())?, None),
+        None => app_of(&read(context, &find(config.config.as_deref())?)?, None),
     }
 }
 
@@ -45,11 +45,29 @@ pub(super) fn app_of(config: &AppConfig, typed: Option<&AppName>) -> Result<AppN
 ///
 /// # Errors
 ///
-/// Fails when there is none, or it is not acceptable.
-pub(super) fn read(context: &Context, typed: Option<&Path>) -> Result<AppConfig, Failure> {
-    let (config, warnings) = ConfigFile::find(typed)?.inspect();
+/// Fails when it cannot be read, or is not acceptable.
+pub(super) fn read(context: &Context, path: &Path) -> Result<AppConfig, Failure> {
+    let (config, warnings) = ConfigFile::open(path)?.inspect();
     tell(context, &warnings);
     config.map_err(Failure::of)
+}
+
+/// Returns the file that `typed` names: itself, or the one in that folder; without it, the one
+/// in the working directory.
+///
+/// # Errors
+///
+/// Fails when the folder has none.
+pub(super) fn find(typed: Option<&Path>) -> Result<PathBuf, Failure> {
+    let folder = match typed {
+        Some(path) if !path.is_dir() => return Ok(path.to_owned()),
+        folder => folder.filter(|path| *path != Path::new(".")).unwrap_or(Path::new("")),
+    };
+    NAMES.iter().map(|name| folder.join(name)).find(|path| path.exists()).ok_or_else(|| {
+        let place = if folder == Path::new("") { "here" } else { "in the folder" };
+        Failure::config(&format!("there is no fly.toml {place}"))
+            .hint("name the file or its folder with `--config`")
+    })
 }
 
 /// A configuration file that is there.
@@ -59,29 +77,16 @@ pub(super) struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads the file that `typed` names: itself, or the one in that folder; without it, the one
-    /// in the working directory.
+    /// Reads the file.
     ///
     /// # Errors
     ///
-    /// Fails when it cannot be read, or the folder has none.
-    pub(super) fn find(typed: Option<&Path>) -> Result<Self, Failure> {
-        let path = match typed {
-            Some(path) if !path.is_dir() => path.to_owned(),
-            folder => {
-                let folder = folder.filter(|path| *path != Path::new(".")).unwrap_or(Path::new(""));
-                let mut paths = NAMES.iter().map(|name| folder.join(name));
-                paths.find(|path| path.exists()).ok_or_else(|| {
-                    let place = if folder == Path::new("") { "here" } else { "in the folder" };
-                    Failure::config(&format!("there is no fly.toml {place}"))
-                        .hint("name the file or its folder with `--config`")
-                })?
-            }
-        };
-        let text = fs::read_to_string(&path).map_err(|error| {
+    /// Fails when it cannot be read.
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let text = fs::read_to_string(path).map_err(|error| {
             Failure::config(&format!("cannot read `{}`: {error}", path.display()))
         })?;
-        Ok(Self { path, text })
+        Ok(Self { path: path.to_owned(), text })
     }
 
     /// Returns where it is.

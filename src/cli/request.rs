@@ -42,8 +42,10 @@ pub(super) async fn prepare(context: &Context, args: &RequestArgs) -> Result<Pre
 fn apps(context: &Context, args: &RequestArgs) -> Result<Vec<(AppName, AppConfig)>, Failure> {
     let typed = args.fly.app.as_ref();
     let files = match args.configs.as_slice() {
-        [] => vec![None],
-        typed => typed.iter().map(|path| Some(path.as_path())).collect(),
+        [] => vec![fly_toml::find(None)?],
+        typed => {
+            typed.iter().map(|path| fly_toml::find(Some(path))).collect::<Result<Vec<_>, _>>()?
+        }
     };
     if files.len() > 1 {
         several_allowed(args)?;
@@ -51,7 +53,7 @@ fn apps(context: &Context, args: &RequestArgs) -> Result<Vec<(AppName, AppConfig
     let mut apps = Vec::new();
     let mut names = BTreeSet::new();
     for file in files {
-        let config = fly_toml::read(context, file)?;
+        let config = fly_toml::read(context, &file)?;
         let app = fly_toml::app_of(&config, typed)?;
         if !names.insert(app.to_string()) {
             return Err(Failure::config(&format!("two configurations name the app `{app}`")));

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod apps;
 mod config;
 mod deploy;
 mod duration;
@@ -18,6 +19,7 @@ mod status;
 
 use clap::{Parser, Subcommand};
 
+pub(super) use apps::{AppsCommand, CreateArgs};
 pub(super) use config::{ConfigCommand, ConfigShowArgs, ConfigValidateArgs};
 pub(super) use deploy::{DeployArgs, ViaArg};
 pub(super) use fly::{AppArgs, ConfigArgs, FlyArgs};
@@ -75,6 +77,13 @@ pub(super) enum Command {
     Rollback(Box<RollbackArgs>),
     /// Show what an app's machines wrote, the newest lines
     Logs(LogsArgs),
+    /// Create apps
+    #[command(subcommand)]
+    Apps(AppsCommand),
+    /// Check Nix, the token, the app and the registry, and explain what is wrong
+    ///
+    /// One line on stdout for each check; the exit code is that of the first one that fails.
+    Doctor(AppArgs),
     /// Read fly.toml as a deploy would, without token and network
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -164,6 +164,7 @@ fn requests_and_answers_have_the_names_of_the_document() {
     assert_eq!(undocumented::<ListenSocket>("ListenSocket"), none);
     assert_eq!(undocumented::<CurrentTokens>("CurrentTokenResponse"), none);
     assert_eq!(undocumented::<TokenInfo>("main.tokenInfo"), none);
+    assert_eq!(undocumented::<CreateApp>("CreateAppRequest"), none);
     assert_eq!(undocumented::<WaitResponse>("WaitMachineResponse"), none);
     assert_eq!(undocumented::<ErrorBody>("ErrorResponse"), none);
 }

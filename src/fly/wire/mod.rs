@@ -24,7 +24,7 @@ mod token;
 mod volume;
 
 pub use address::{AddressKind, AssignIp, IpAddress, IpAddressList, IpNetwork};
-pub use app::{App, Organization};
+pub use app::{App, CreateApp, Organization};
 pub use check::{Check, Header};
 pub use event::{ExitEvent, MachineEvent};
 pub use guest::{Guest, Init, Mount};
