@@ -5,8 +5,8 @@ use super::args::AppArgs;
 use super::exit::Failure;
 use super::fly_toml;
 use super::platform::Fly;
-use crate::fly::config::AppConfig;
 use crate::fly::AppName;
+use crate::fly::config::AppConfig;
 
 /// An app that is there already.
 pub(super) struct App {
