@@ -50,6 +50,9 @@ pub(in crate::fly::config) fn overlay(
         if let Some((key, _)) = given {
             notes.push(Note::idle(key, "`build.compose` takes its place"));
         }
+        if !document.container.is_empty() {
+            notes.push(Note::idle("container", "the compose file says it by `build`"));
+        }
         let containers = compose::containers(&compose.file, folder, notes)?;
         return Ok(Some(Map::from_iter([("containers".to_owned(), containers)])));
     }

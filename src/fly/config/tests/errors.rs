@@ -253,6 +253,16 @@ fn each_thing_that_is_hardly_meant_has_its_warning() {
             "config.encoded-twice",
             "`files[0].raw_value`: it seems to be base64",
         ),
+        (
+            "[deploy]\nseed_command = 'x'",
+            "config.key-without-effect",
+            "`deploy.seed_command`: has no effect: only `fly launch` runs it",
+        ),
+        (
+            "[[statics]]\nguest_path = 'public'\nurl_prefix = '/'",
+            "config.static-not-uploaded",
+            "`statics[0].guest_path`: it must begin with `/`",
+        ),
         ("[env]\nAPI_KEY = 'x'", "config.secret-in-env", "line 2, column 11: `env.API_KEY`: is"),
         ("[[vm]]\nmemory = '8gb'", "config.guest-out-of-bounds", "`vm[0]`: the platform gives 256"),
         ("[[vm]]\ncpu_kind = 'fast'", "config.guest-out-of-bounds", "`fast` is no kind of CPU"),
