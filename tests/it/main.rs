@@ -13,6 +13,7 @@ mod config;
 mod crashes;
 mod deploy;
 mod faults;
+mod fly_toml;
 mod help;
 mod interrupt;
 mod kinds;
