@@ -13,7 +13,9 @@ fn help(arguments: &[&str]) -> String {
 #[test]
 fn the_help_is_pinned() {
     let mut sections = Vec::new();
-    for command in ["", "deploy", "push", "status", "sandbox"] {
+    for command in
+        ["", "deploy", "plan", "push", "status", "releases", "rollback", "logs", "sandbox"]
+    {
         for flag in ["-h", "--help"] {
             let arguments: Vec<_> = command.split_whitespace().chain([flag]).collect();
             sections.push(format!("$ snowbird {}\n{}", arguments.join(" "), help(&arguments)));

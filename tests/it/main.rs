@@ -9,6 +9,7 @@
 
 mod architecture;
 mod broken_images;
+mod commands;
 mod crashes;
 mod faults;
 mod fly_toml;
