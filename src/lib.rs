@@ -5,6 +5,9 @@
 //! [`error`]: crate::error
 //! [`event`]: crate::event
 //! [`fly`]: crate::fly
+//! [`fly::Token`]: crate::fly::Token
+//! [`fly::Client::keep_token_fresh`]: crate::fly::Client::keep_token_fresh
+//! [`http::SharedSecret`]: crate::http::SharedSecret
 //! [`http`]: crate::http
 //! [`image`]: crate::image
 //! [`layer`]: crate::layer

@@ -138,6 +138,11 @@ impl Failure {
         Self::new(Account::new("unforeseen", message))
     }
 
+    /// Makes a failure that stands for others, with the code word of one of them.
+    pub(super) fn standing_for(code: &'static str, message: &str) -> Self {
+        Self::new(Account::new(code, message))
+    }
+
     /// Adds what the reader can do.
     pub(super) fn hint(mut self, hint: &str) -> Self {
         self.account.hint = Some(hint.to_owned());

@@ -8,10 +8,10 @@ use super::args::{ConfigArgs, FlyArgs};
 use super::exit::Failure;
 use crate::event::Event;
 use crate::fly::AppName;
-use crate::fly::config::{AppConfig, Warning};
+use crate::fly::config::{AppConfig, Error, Warning};
 
 /// The names of the file, in the order in which they are looked for.
-const NAMES: [&str; 3] = ["fly.toml", "fly.json", "fly.yaml"];
+const NAMES: [&str; 4] = ["fly.toml", "fly.json", "fly.yaml", "fly.yml"];
 
 /// Returns the app that a command is about: the flag, or what fly.toml names.
 ///
@@ -47,13 +47,9 @@ pub(super) fn app_of(config: &AppConfig, typed: Option<&AppName>) -> Result<AppN
 ///
 /// Fails when it cannot be read, or is not acceptable.
 pub(super) fn read(context: &Context, path: &Path) -> Result<AppConfig, Failure> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| Failure::config(&format!("cannot read `{}`: {error}", path.display())))?;
-    let (config, warnings) = AppConfig::parse(&text, path).map_err(Failure::of)?;
-    for Warning { code, message } in warnings {
-        context.reporter.report(Event::Warning { code, message });
-    }
-    Ok(config)
+    let (config, warnings) = ConfigFile::open(path)?.inspect();
+    tell(context, &warnings);
+    config.map_err(Failure::of)
 }
 
 /// Returns the file that `typed` names: itself, or the one in that folder; without it, the one
@@ -63,19 +59,50 @@ pub(super) fn read(context: &Context, path: &Path) -> Result<AppConfig, Failure>
 ///
 /// Fails when the folder has none.
 pub(super) fn find(typed: Option<&Path>) -> Result<PathBuf, Failure> {
-    let place = typed.unwrap_or(Path::new("."));
-    if !place.is_dir() {
-        return Ok(place.to_owned());
-    }
-    in_folder(place).ok_or_else(|| {
-        let place = if place == Path::new(".") { "here" } else { "in the folder" };
+    let folder = match typed {
+        Some(path) if !path.is_dir() => return Ok(path.to_owned()),
+        folder => folder.filter(|path| *path != Path::new(".")).unwrap_or(Path::new("")),
+    };
+    NAMES.iter().map(|name| folder.join(name)).find(|path| path.exists()).ok_or_else(|| {
+        let place = if folder == Path::new("") { "here" } else { "in the folder" };
         Failure::config(&format!("there is no fly.toml {place}"))
             .hint("name the file or its folder with `--config`")
     })
 }
 
-/// Returns the file in a folder, if there is one.
-fn in_folder(folder: &Path) -> Option<PathBuf> {
-    let folder = if folder == Path::new(".") { Path::new("") } else { folder };
-    NAMES.iter().map(|name| folder.join(name)).find(|path| path.exists())
+/// A configuration file that is there.
+pub(super) struct ConfigFile {
+    path: PathBuf,
+    text: String,
+}
+
+impl ConfigFile {
+    /// Reads the file.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it cannot be read.
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            Failure::config(&format!("cannot read `{}`: {error}", path.display()))
+        })?;
+        Ok(Self { path: path.to_owned(), text })
+    }
+
+    /// Returns where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads what it says, and what is probably not meant.
+    pub(super) fn inspect(&self) -> (Result<AppConfig, Error>, Vec<Warning>) {
+        AppConfig::inspect(&self.text, &self.path)
+    }
+}
+
+/// Tells warnings.
+pub(super) fn tell(context: &Context, warnings: &[Warning]) {
+    for Warning { code, message, .. } in warnings {
+        context.reporter.report(Event::Warning { code, message: message.clone() });
+    }
 }

@@ -4,10 +4,13 @@
 //! one file here that turns what was typed into a request of the library.
 
 mod app;
+mod apps;
 mod args;
+mod config;
 mod credentials;
 mod deploy;
 mod docs;
+mod doctor;
 mod env;
 mod exit;
 mod fly_toml;
@@ -117,6 +120,9 @@ async fn run_command(context: &Context, command: Command) -> Result<Exit, Failur
         Command::Rollback(args) => Box::pin(rollback::run(context, *args)).await?,
         Command::Logs(args) => logs::run(context, args).await?,
         Command::Status(args) => status::run(context, args).await?,
+        Command::Apps(command) => apps::run(context, command).await?,
+        Command::Doctor(args) => doctor::run(context, args).await?,
+        Command::Config(command) => config::run(context, command)?,
         Command::Sandbox(args) => sandbox::run(context, args).await?,
         Command::Completions { shell } => docs::completions(shell)?,
         Command::Man => docs::man()?,

@@ -1,5 +1,6 @@
 //! Which Fly is meant: the platform, or a sandbox.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Context;
@@ -31,21 +32,31 @@ impl Fly {
         sandbox: Option<&str>,
         app: &AppName,
     ) -> Result<Self, Failure> {
-        let Some(url) = sandbox else { return Self::platform(context, args).await };
-        let own =
-            if url.is_empty() { Some(sandbox::start_for_run(app.as_str()).await?) } else { None };
-        let url = own.as_ref().map_or_else(|| url.trim_end_matches('/').to_owned(), Sandbox::url);
-        let token = match &args.token_file {
-            Some(file) if own.is_none() => fly_token(context, Some(file))?,
-            _ => Token::parse(TOKEN).map_err(Failure::of)?,
-        };
-        let endpoints = Endpoints::new(&url, &url, &url).map_err(Failure::of)?;
-        Self::open(context, token, endpoints, Some(url), own).await
+        let token_file = args.token_file.as_deref();
+        if sandbox != Some("") {
+            return Self::at(context, token_file, sandbox).await;
+        }
+        let own = sandbox::start_for_run(app.as_str()).await?;
+        let token = Token::parse(TOKEN).map_err(Failure::of)?;
+        Self::in_sandbox(context, token, own.url(), Some(own)).await
     }
 
-    /// Takes the platform itself, or what the environment puts in its place.
-    pub(super) async fn platform(context: &Context, args: &FlyArgs) -> Result<Self, Failure> {
-        let token = fly_token(context, args.token_file.as_deref())?;
+    /// Takes the sandbox at a URL, or else the platform itself, or what the environment puts
+    /// in its place.
+    pub(super) async fn at(
+        context: &Context,
+        token_file: Option<&Path>,
+        sandbox: Option<&str>,
+    ) -> Result<Self, Failure> {
+        if let Some(url) = sandbox {
+            let token = match token_file {
+                Some(file) => fly_token(context, Some(file))?,
+                None => Token::parse(TOKEN).map_err(Failure::of)?,
+            };
+            let url = url.trim_end_matches('/').to_owned();
+            return Self::in_sandbox(context, token, url, None).await;
+        }
+        let token = fly_token(context, token_file)?;
         let address = |variable, usual| context.env.text(variable).unwrap_or(usual);
         let endpoints = Endpoints::new(
             address("FLY_FLAPS_BASE_URL", Endpoints::MACHINES),
@@ -53,6 +64,16 @@ impl Fly {
             address("FLY_API_BASE_URL", Endpoints::API),
         );
         Self::open(context, token, endpoints.map_err(Failure::of)?, None, None).await
+    }
+
+    async fn in_sandbox(
+        context: &Context,
+        token: Token,
+        url: String,
+        own: Option<Sandbox>,
+    ) -> Result<Self, Failure> {
+        let endpoints = Endpoints::new(&url, &url, &url).map_err(Failure::of)?;
+        Self::open(context, token, endpoints, Some(url), own).await
     }
 
     async fn open(

@@ -54,7 +54,7 @@ async fn target(context: &Context, args: &PushArgs) -> Result<Aim, Failure> {
     let platform = Platform::LinuxAmd64;
     let Some(to) = &args.to else {
         let app = app_named(context, &args.fly, &args.config)?;
-        let fly = Fly::platform(context, &args.fly).await?;
+        let fly = Fly::at(context, args.fly.token_file.as_deref(), None).await?;
         let to = Reference::new(fly_host, repository(app.as_str())?);
         let credentials = Some(fly_credentials(fly.token()));
         return Ok(Aim { to, credentials, platform, fly: Some(fly) });
@@ -71,7 +71,7 @@ async fn target(context: &Context, args: &PushArgs) -> Result<Aim, Failure> {
         return Ok(Aim { to, credentials, platform, fly: None });
     }
     if to.registry == fly_host {
-        let fly = Fly::platform(context, &args.fly).await?;
+        let fly = Fly::at(context, args.fly.token_file.as_deref(), None).await?;
         let credentials = Some(fly_credentials(fly.token()));
         return Ok(Aim { to, credentials, platform, fly: Some(fly) });
     }

@@ -29,6 +29,8 @@ pub struct Access {
     pub facts: TokenFacts,
     /// What the platform says of it, if it does.
     pub told: Vec<TokenInfo>,
+    /// Whether the platform says that it is none.
+    pub is_refused: bool,
 }
 
 impl Client {
@@ -39,14 +41,14 @@ impl Client {
         let mut call = Call::new(Method::GET, &["tokens", "current"], what);
         call.again = Again::Never;
         call.within = ANSWER;
-        let told = match self.call::<CurrentTokens>(&call).await {
-            Ok(current) => current.tokens,
+        let (told, is_refused) = match self.call::<CurrentTokens>(&call).await {
+            Ok(current) => (current.tokens, false),
             Err(error) => {
                 tracing::debug!(%error, "the platform does not tell what the token is good for");
-                Vec::new()
+                (Vec::new(), matches!(error, Error::Unauthorized(_)))
             }
         };
-        Access { facts: self.token().facts(), told }
+        Access { facts: self.token().facts(), told, is_refused }
     }
 
     /// Asks whether the token may push images of an app, so that it need not be found out

@@ -50,6 +50,14 @@ pub enum Error {
         /// What the platform answered.
         refusal: Box<Refusal>,
     },
+    /// An app cannot have that name.
+    #[error("there is an app `{app}` already: {refusal}")]
+    AppNameTaken {
+        /// The app.
+        app: AppName,
+        /// What the platform answered.
+        refusal: Box<Refusal>,
+    },
     /// The token may not push images of the app.
     #[error("the Fly token may not push images of app `{app}`: {refusal}")]
     PushForbidden {
@@ -179,6 +187,7 @@ impl Error {
             | Self::Refused(refusal)
             | Self::AppForbidden { refusal, .. }
             | Self::AppNotFound { refusal, .. }
+            | Self::AppNameTaken { refusal, .. }
             | Self::PushForbidden { refusal, .. }
             | Self::MachineNotFound { refusal, .. }
             | Self::LeaseHeld { refusal, .. }
@@ -237,6 +246,7 @@ impl Explain for Error {
             Self::Unauthorized(_) => "fly.unauthorized",
             Self::AppForbidden { .. } => "fly.app-forbidden",
             Self::AppNotFound { .. } => "fly.app-not-found",
+            Self::AppNameTaken { .. } => "fly.app-name-taken",
             Self::PushForbidden { .. } => "fly.push-forbidden",
             Self::MachineNotFound { .. } => "fly.machine-not-found",
             Self::LeaseHeld { .. } => "fly.lease-held",
@@ -263,6 +273,10 @@ impl Explain for Error {
                 .into(),
             ),
             Self::AppNotFound { app, refusal } => Some(not_found_hint(app, refusal)),
+            Self::AppNameTaken { .. } => Some(
+                "names of apps are unique on all of Fly: choose another, or use `--generate-name`"
+                    .into(),
+            ),
             Self::PushForbidden { app, .. } => {
                 Some(format!("make a token that may: `fly tokens create deploy -a {app}`").into())
             }

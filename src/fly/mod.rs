@@ -2,7 +2,8 @@
 //!
 //! What is asked twice is asked so that it is done once: a machine is looked up by its
 //! launch ID before it is created again, an update names the version that it replaces.
-//! An image is only a reference here.
+//! Requests wait until the platform's rate limits let them pass, and the token is renewed
+//! before it runs out. An image is only a reference here.
 
 mod access;
 mod addresses;

@@ -23,6 +23,10 @@ struct Limit {
 const READ_MACHINE: Limit = Limit { interval: Duration::from_millis(200), burst: 10 };
 const OTHER: Limit = Limit { interval: Duration::from_secs(1), burst: 3 };
 
+/// How much later than a request was sent the platform may count it: the first ones make the
+/// connection and are overtaken by those after them. Who has to wait waits so much longer.
+const ON_THE_WAY: Duration = Duration::from_millis(200);
+
 /// The requests that the platform counts together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
@@ -35,11 +39,39 @@ struct Key {
 /// When the next request of a kind may be sent.
 #[derive(Debug, Default)]
 struct Lane {
-    /// When all requests that were sent will have been paid for. Who waits holds the lock, so
-    /// that requests go in the order in which they came.
-    paid: tokio::sync::Mutex<Option<Instant>>,
+    /// Who waits holds the lock, so that requests go in the order in which they came.
+    account: tokio::sync::Mutex<Account>,
     /// Until when the platform wants to hear nothing.
     quiet_until: Mutex<Option<Instant>>,
+}
+
+/// What a kind of requests has spent.
+#[derive(Debug, Default)]
+struct Account {
+    /// When all requests that were sent will have been paid for.
+    paid: Option<Instant>,
+    /// Whether [`ON_THE_WAY`] is in that already.
+    is_late: bool,
+}
+
+impl Account {
+    /// Returns when there is room for another request, if there is none at `now`.
+    fn full_until(&mut self, limit: Limit, now: Instant) -> Option<Instant> {
+        let paid = self.paid.filter(|paid| *paid > now);
+        self.is_late &= paid.is_some();
+        let room = limit.interval * (limit.burst - 1);
+        let mut free = paid?.checked_sub(room).filter(|free| *free > now)?;
+        if !self.is_late {
+            self.is_late = true;
+            free += ON_THE_WAY;
+            self.paid = Some(free + room);
+        }
+        Some(free)
+    }
+
+    fn spend(&mut self, limit: Limit, now: Instant) {
+        self.paid = Some(self.paid.map_or(now, |paid| paid.max(now)) + limit.interval);
+    }
 }
 
 /// Lets requests pass at the rate that the platform grants.
@@ -71,22 +103,18 @@ impl Turn {
     ///
     /// Dropping it counts nothing.
     pub(super) async fn take(&self) {
-        let mut paid = self.lane.paid.lock().await;
+        let mut account = self.lane.account.lock().await;
         loop {
             let now = Instant::now();
             let quiet = lock(&self.lane.quiet_until).filter(|until| *until > now);
-            let full = self.limit.and_then(|limit| {
-                let room = limit.interval * (limit.burst - 1);
-                paid.and_then(|paid| paid.checked_sub(room)).filter(|free| *free > now)
-            });
+            let full = self.limit.and_then(|limit| account.full_until(limit, now));
             match quiet.max(full) {
                 Some(until) => sleep_until(until).await,
                 None => break,
             }
         }
         if let Some(limit) = self.limit {
-            let now = Instant::now();
-            *paid = Some(paid.map_or(now, |paid| paid.max(now)) + limit.interval);
+            account.spend(limit, Instant::now());
         }
     }
 
@@ -143,18 +171,18 @@ mod tests {
         let create = ["apps", "web", "machines"];
         let rates = Rates::default();
         let sent = times(&rates, 6, Method::POST, &create).await;
-        assert_eq!(sent, [0, 0, 0, 1_000, 2_000, 3_000]);
+        assert_eq!(sent, [0, 0, 0, 1_200, 2_200, 3_200]);
         // A clone knows of them.
         assert_eq!(times(&rates.clone(), 1, Method::POST, &create).await, [1_000]);
         tokio::time::sleep(Duration::from_secs(60)).await;
-        assert_eq!(times(&rates, 4, Method::POST, &create).await, [0, 0, 0, 1_000]);
+        assert_eq!(times(&rates, 4, Method::POST, &create).await, [0, 0, 0, 1_200]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_machine_is_read_ten_times_at_once_and_then_five_times_a_second() {
         let read = ["apps", "web", "machines", "e1"];
         let sent = times(&Rates::default(), 13, Method::GET, &read).await;
-        assert_eq!(sent[9..], [0, 200, 400, 600]);
+        assert_eq!(sent[9..], [0, 400, 600, 800]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -180,7 +208,7 @@ mod tests {
         times(&rates, 3, Method::POST, &create).await;
         let turn = rates.turn(Service::Machines, &Method::POST, &create);
         tokio::time::timeout(Duration::from_millis(900), turn.take()).await.unwrap_err();
-        assert_eq!(times(&rates, 2, Method::POST, &create).await, [100, 1_100]);
+        assert_eq!(times(&rates, 2, Method::POST, &create).await, [300, 1_300]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@
 //!
 //! A store path or a file needs no Nix at all; see [`Target`].
 
+mod about;
 mod build;
 mod command;
 mod describe;
@@ -19,6 +20,7 @@ mod progress;
 mod store;
 mod text;
 
+pub use about::{About, Builds};
 pub use build::BuildOutput;
 pub use command::Nix;
 pub use describe::Container;

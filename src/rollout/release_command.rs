@@ -8,9 +8,6 @@ use super::crew::Crew;
 use super::current::RELEASE_COMMAND_GROUP;
 use super::{Current, Error};
 
-/// The size of the command's machine when nothing says another.
-const SIZE: &str = "shared-cpu-2x";
-
 /// Runs the release command, if fly.toml has one.
 ///
 /// # Errors
@@ -29,11 +26,8 @@ pub(super) async fn run(
         tracing::debug!(%machine, %error, "an earlier release command's machine stays");
     }
     let mut machine_config = config.release_machine_config(image).map_err(super::Conflict::from)?;
-    machine_config.guest = wanted
-        .guest
-        .or_else(|| largest(&current.machines, &config.default_group()))
-        .or_else(|| config.default_guest())
-        .or_else(|| Guest::preset(SIZE));
+    let largest = largest(&current.machines, &config.default_group());
+    machine_config.guest = Some(config.release_guest(largest));
     let anywhere = current.machines.first().map(|machine| machine.region.as_str());
     let command = Command {
         text: &wanted.command,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::fly::config::{AppConfig, MaxUnavailable, Strategy};
+use crate::fly::config::{AppConfig, MaxUnavailable, Strategy, Timeout};
 
 use super::Scope;
 
@@ -70,6 +70,13 @@ impl Settings {
         };
         if let Some(timeout) = config.wait_timeout() {
             settings.patience.wait_timeout = timeout;
+        }
+        match config.release_command().and_then(|command| command.timeout) {
+            Some(Timeout::Unlimited) => settings.patience.release_command_timeout = None,
+            Some(Timeout::After(timeout)) => {
+                settings.patience.release_command_timeout = Some(timeout);
+            }
+            None => {}
         }
         settings
     }

@@ -13,9 +13,11 @@ fn help(arguments: &[&str]) -> String {
 #[test]
 fn the_help_is_pinned() {
     let mut sections = Vec::new();
-    for command in
-        ["", "deploy", "plan", "push", "status", "releases", "rollback", "logs", "sandbox"]
-    {
+    let commands = [
+        "", "deploy", "plan", "push", "status", "releases", "rollback", "logs", "apps create",
+        "config show", "config validate", "doctor", "sandbox",
+    ];
+    for command in commands {
         for flag in ["-h", "--help"] {
             let arguments: Vec<_> = command.split_whitespace().chain([flag]).collect();
             sections.push(format!("$ snowbird {}\n{}", arguments.join(" "), help(&arguments)));

@@ -7,10 +7,13 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod apps;
 mod architecture;
 mod broken_images;
 mod commands;
+mod config;
 mod crashes;
+mod doctor;
 mod faults;
 mod fly_toml;
 mod help;
@@ -22,6 +25,7 @@ mod nix;
 mod plans;
 mod protocol;
 mod push;
+mod rates;
 mod refusals;
 mod rollout;
 mod secrets;

@@ -1,5 +1,7 @@
 //! What can be typed.
 
+mod apps;
+mod config;
 mod deploy;
 mod duration;
 mod fly;
@@ -17,6 +19,8 @@ mod status;
 
 use clap::{Parser, Subcommand};
 
+pub(super) use apps::{AppsCommand, CreateArgs};
+pub(super) use config::{ConfigCommand, ConfigShowArgs, ConfigValidateArgs};
 pub(super) use deploy::{DeployArgs, ViaArg};
 pub(super) use fly::{AppArgs, ConfigArgs, FlyArgs};
 pub(super) use image::ImageArgs;
@@ -73,6 +77,16 @@ pub(super) enum Command {
     Rollback(Box<RollbackArgs>),
     /// Show what an app's machines wrote, the newest lines
     Logs(LogsArgs),
+    /// Create apps
+    #[command(subcommand)]
+    Apps(AppsCommand),
+    /// Check Nix, the token, the app and the registry, and explain what is wrong
+    ///
+    /// One line on stdout for each check; the exit code is that of the first one that fails.
+    Doctor(AppArgs),
+    /// Read fly.toml as a deploy would, without token and network
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Run a Fly for one machine: registry and platform on loopback
     ///
     /// It writes to stdout the variables that lead snowbird and flyctl to it, and runs until

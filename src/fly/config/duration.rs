@@ -4,6 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::{Serialize, Serializer};
+
 /// A duration that prints as Go's does: `10s`, `1m30s`, `500ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GoDuration(Duration);
@@ -26,19 +29,22 @@ const UNITS: [(&str, f64); 8] = [
 ];
 
 impl GoDuration {
-    /// Makes a duration of whole milliseconds.
-    pub fn from_millis(millis: u64) -> Self {
-        Self(Duration::from_millis(millis))
-    }
+    /// The longest that Go knows, some 292 years.
+    const MAX_NANOS: u64 = i64::MAX.unsigned_abs();
 
-    /// Makes a duration of whole seconds.
-    pub fn from_secs(seconds: u64) -> Self {
-        Self(Duration::from_secs(seconds))
-    }
-
-    /// Makes a duration of nanoseconds.
-    pub fn from_nanos(nanos: u64) -> Self {
-        Self(Duration::from_nanos(nanos))
+    /// Makes a duration of so many units of so many nanoseconds, a fraction of a unit cut off;
+    /// nothing if it is negative or longer than Go knows.
+    pub fn from_units(count: f64, unit_nanos: u64) -> Option<Self> {
+        if !(0.0..1e19).contains(&count) {
+            return None;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the fraction is cut, and the range was checked"
+        )]
+        let nanos = (count as u64).checked_mul(unit_nanos)?;
+        (nanos <= Self::MAX_NANOS).then(|| Self(Duration::from_nanos(nanos)))
     }
 
     /// Returns it as the standard library's.
@@ -70,7 +76,9 @@ impl FromStr for GoDuration {
             nanos += number * scale;
             rest = tail;
         }
-        Duration::try_from_secs_f64(nanos / 1e9).map(Self).map_err(|_too_long| wrong())
+        let duration = Duration::try_from_secs_f64(nanos / 1e9).map_err(|_too_long| wrong())?;
+        let longest = Duration::from_nanos(Self::MAX_NANOS);
+        if duration > longest { Err(wrong()) } else { Ok(Self(duration)) }
     }
 }
 
@@ -94,6 +102,42 @@ impl fmt::Display for GoDuration {
         }
         let rest = u64::from(nanos) + seconds % 60 * 1_000_000_000;
         write!(f, "{}s", decimal(rest, 1_000_000_000))
+    }
+}
+
+impl Serialize for GoDuration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Reads a text with units. A bare number counts nanoseconds, as in Go; where fly.toml counts
+/// otherwise, it has been made a text before.
+impl<'de> Deserialize<'de> for GoDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl Visitor<'_> for Shape {
+            type Value = GoDuration;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration such as `10s`, not negative")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<GoDuration, E> {
+                text.parse().map_err(E::custom)
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<GoDuration, E> {
+                #[expect(clippy::cast_precision_loss, reason = "nobody writes a year so")]
+                self.visit_f64(number as f64)
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<GoDuration, E> {
+                GoDuration::from_units(number, 1)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Float(number), &self))
+            }
+        }
+        deserializer.deserialize_any(Shape)
     }
 }
 
@@ -125,15 +169,36 @@ mod tests {
             ("10ns", "10ns"),
             ("0", "0s"),
             ("2m0.25s", "2m0.25s"),
+            (".5s", "500ms"),
+            ("1.s", "1s"),
+            ("+5s", "5s"),
+            ("1µs", "1µs"),
         ] {
             assert_eq!(text.parse::<GoDuration>().unwrap().to_string(), printed, "{text}");
         }
-        assert_eq!(GoDuration::from_millis(10_000).to_string(), "10s");
+    }
+
+    #[test]
+    fn a_number_counts_units_and_its_fraction_is_cut() {
+        const SECOND: u64 = 1_000_000_000;
+        for (count, unit, printed) in [
+            (15_000.0, 1_000_000, Some("15s")),
+            (1.5, SECOND, Some("1s")),
+            (0.0, SECOND, Some("0s")),
+            (-1.0, SECOND, None),
+            (f64::NAN, SECOND, None),
+            (1e18, SECOND, None),
+        ] {
+            let made = GoDuration::from_units(count, unit).map(|duration| duration.to_string());
+            assert_eq!(made.as_deref(), printed, "{count}");
+        }
     }
 
     #[test]
     fn a_number_without_a_unit_is_no_duration() {
-        for text in ["", "10", "s", "10 s", "1d", "-1s", "1..5s", "99999999999999999999h"] {
+        for text in
+            ["", "10", "s", "10 s", "1d", "-1s", "1..5s", "1e3s", " 1s", ".s", "100000000h", "-5s"]
+        {
             assert!(text.parse::<GoDuration>().is_err(), "{text}");
         }
     }

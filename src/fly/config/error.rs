@@ -1,68 +1,82 @@
 //! What can be wrong with a configuration.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::error::Explain;
+
+use super::problem::Problem;
+use super::text::Place;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The file is of a kind that is not read.
-    #[error("cannot read `{path}`: only TOML is read, in a file whose name ends in `.toml`")]
+    #[error("cannot read `{path}`: its name must end in `.toml`, `.json`, `.yaml` or `.yml`")]
     Format {
         /// Path of the file.
         path: String,
     },
-    /// The file is no TOML, or a value has the wrong type. The cause draws the line.
-    #[error("cannot read `{path}`")]
-    Toml {
-        /// Path of the file.
-        path: String,
-        /// Where and why.
-        #[source]
-        source: Box<toml::de::Error>,
+    /// The file is not of the language that its name says.
+    #[error("{}", told(origin, problems))]
+    Malformed {
+        /// What was read, such as `` `fly.toml` ``.
+        origin: String,
+        /// Each place that cannot be read.
+        problems: Vec<Problem>,
     },
-    /// A value is not acceptable.
-    #[error("{}: `{key}`: {reason}", place(path, *line))]
+    /// Values have the wrong type, or break a rule.
+    #[error("{}", told(origin, problems))]
     Invalid {
-        /// Path of the file.
-        path: String,
-        /// Line, from 1, where it is known.
-        line: Option<usize>,
-        /// The value's key, such as `services[0].processes`.
-        key: String,
-        /// What is wrong with it.
-        reason: String,
+        /// What was read: `` `fly.toml` ``, `the last release`, `the command line`.
+        origin: String,
+        /// All that is wrong, in the order of the file.
+        problems: Vec<Problem>,
     },
-    /// Something is asked for that deploys here do not do.
-    #[error("{}: `{key}` is not supported: {reason}", place(path, *line))]
-    Unsupported {
-        /// Path of the file.
-        path: String,
-        /// Line, from 1, where it is known.
-        line: Option<usize>,
-        /// The key.
-        key: String,
-        /// What it would do.
-        reason: String,
-    },
-    /// The configuration has a volume that a machine of the group lacks, or the reverse.
-    #[error("process group `{group}`: {reason}")]
-    Volume {
-        /// The process group.
-        group: String,
-        /// What does not fit.
-        reason: String,
-        /// What can be done.
-        hint: String,
+    /// There are keys that mean nothing, where that was to be an error.
+    #[error("{}", told(origin, problems))]
+    UnknownKeys {
+        /// What was read, such as `` `fly.toml` ``.
+        origin: String,
+        /// Each key.
+        problems: Vec<Problem>,
     },
 }
 
-fn place(path: &str, line: Option<usize>) -> String {
-    match line {
-        Some(line) => format!("`{path}` line {line}"),
-        None => format!("`{path}`"),
+impl Error {
+    /// Takes the warnings of unknown keys for an error, if there are any: what `--strict` asks
+    /// for. Those that an error tells already are added to it.
+    pub fn strict(found: Option<Self>, warnings: &[Warning]) -> Option<Self> {
+        let unknown: Vec<_> = warnings.iter().filter(|w| w.code == Warning::UNKNOWN_KEY).collect();
+        let Some(first) = unknown.first() else { return found };
+        let more = unknown.iter().map(|warning| warning.problem.clone());
+        match found {
+            None => {
+                Some(Self::UnknownKeys { origin: first.origin.clone(), problems: more.collect() })
+            }
+            Some(Self::Invalid { origin, mut problems }) => {
+                problems.extend(more);
+                problems.sort_by_key(|problem| problem.place);
+                Some(Self::Invalid { origin, problems })
+            }
+            other => other,
+        }
+    }
+}
+
+/// One problem follows the name of the file, several stand below it.
+fn told(origin: &str, problems: &[Problem]) -> String {
+    match problems {
+        [problem] => match problem.place {
+            Some(_) => format!("{origin} {problem}"),
+            None => format!("{origin}: {problem}"),
+        },
+        problems => {
+            let count = problems.len();
+            let listed: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            format!("{origin} has {count} errors\n{}", listed.join("\n"))
+        }
     }
 }
 
@@ -70,21 +84,19 @@ impl Explain for Error {
     fn code(&self) -> &'static str {
         match self {
             Self::Format { .. } => "config.format",
-            Self::Toml { .. } => "config.malformed",
+            Self::Malformed { .. } => "config.malformed",
             Self::Invalid { .. } => "config.invalid",
-            Self::Unsupported { .. } => "config.unsupported",
-            Self::Volume { .. } => "config.volume",
+            Self::UnknownKeys { .. } => Warning::UNKNOWN_KEY,
         }
     }
 
     fn hint(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::Format { .. } => Some("`fly config save` writes a fly.toml".into()),
-            Self::Unsupported { .. } => {
-                Some("take it out, or deploy the pushed image with `fly deploy --image`".into())
+            Self::UnknownKeys { .. } => {
+                Some("keys that are not known have no effect: correct them or take them out".into())
             }
-            Self::Volume { hint, .. } => Some(hint.clone().into()),
-            Self::Toml { .. } | Self::Invalid { .. } => None,
+            Self::Malformed { .. } | Self::Invalid { .. } => None,
         }
     }
 }
@@ -94,6 +106,37 @@ impl Explain for Error {
 pub struct Warning {
     /// A stable word, such as `config.unknown-key`.
     pub code: &'static str,
-    /// The text, with file and line, without a full stop.
+    /// The text, with file, line and column, without a full stop.
     pub message: String,
+    origin: String,
+    problem: Problem,
+}
+
+impl Warning {
+    /// The code of a key that is not known.
+    pub const UNKNOWN_KEY: &'static str = "config.unknown-key";
+
+    pub(super) fn new(code: &'static str, origin: &str, problem: Problem) -> Self {
+        let message = match problem.place {
+            Some(_) => format!("{origin} {}", problem.line()),
+            None => format!("{origin}: {}", problem.line()),
+        };
+        Self { code, message, origin: origin.to_owned(), problem }
+    }
+
+    /// Returns the key that it is about, such as `services[0].ports`.
+    pub fn key(&self) -> &str {
+        &self.problem.key
+    }
+
+    /// Returns where the key's value stands, if a text says it.
+    pub fn place(&self) -> Option<Place> {
+        self.problem.place
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
 }

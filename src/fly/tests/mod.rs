@@ -1,6 +1,7 @@
 //! The client against small servers that misbehave.
 
 mod access;
+mod apps;
 mod creation;
 mod discharges;
 mod machines;

@@ -33,6 +33,19 @@ pub struct App {
     pub app_role: Option<String>,
 }
 
+/// Asks for an app.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateApp {
+    /// Its name.
+    pub name: String,
+    /// The organization that it shall belong to.
+    #[serde(default)]
+    pub org_slug: String,
+    /// The same key and name give the first app again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+}
+
 /// The owner of apps.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Organization {

@@ -62,7 +62,7 @@ fn every_setting_of_the_document_is_a_field_or_is_kept() {
         (
             "fly.MachineConfig",
             unnamed("fly.MachineConfig", |config: &MachineConfig| &config.rest),
-            "cache_drive containers disable_machine_autostart processes rootfs schedule size spot",
+            "cache_drive disable_machine_autostart processes rootfs schedule size spot",
         ),
         (
             "fly.MachineGuest",
@@ -85,11 +85,7 @@ fn every_setting_of_the_document_is_a_field_or_is_kept() {
             "force_instance_description",
         ),
         ("fly.MachinePort", unnamed("fly.MachinePort", |port: &Port| &port.rest), ""),
-        (
-            "fly.HTTPOptions",
-            unnamed("fly.HTTPOptions", |options: &HttpOptions| &options.rest),
-            "replay_cache",
-        ),
+        ("fly.HTTPOptions", unnamed("fly.HTTPOptions", |options: &HttpOptions| &options.rest), ""),
         (
             "fly.HTTPResponseOptions",
             unnamed("fly.HTTPResponseOptions", |options: &HttpResponseOptions| &options.rest),
@@ -168,6 +164,7 @@ fn requests_and_answers_have_the_names_of_the_document() {
     assert_eq!(undocumented::<ListenSocket>("ListenSocket"), none);
     assert_eq!(undocumented::<CurrentTokens>("CurrentTokenResponse"), none);
     assert_eq!(undocumented::<TokenInfo>("main.tokenInfo"), none);
+    assert_eq!(undocumented::<CreateApp>("CreateAppRequest"), none);
     assert_eq!(undocumented::<WaitResponse>("WaitMachineResponse"), none);
     assert_eq!(undocumented::<ErrorBody>("ErrorResponse"), none);
 }

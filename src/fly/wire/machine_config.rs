@@ -71,6 +71,23 @@ pub struct MachineConfig {
     /// Its name service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns: Option<Dns>,
+    /// What runs in it, if there is more than one image.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<Container>,
+    /// Settings that are not named here.
+    #[serde(flatten)]
+    pub rest: Rest,
+}
+
+/// A container: one of several images that run in a machine.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Container {
+    /// Its name, by which other containers wait for it.
+    #[serde(default)]
+    pub name: String,
+    /// Reference of its image.
+    #[serde(default)]
+    pub image: String,
     /// Settings that are not named here.
     #[serde(flatten)]
     pub rest: Rest,
@@ -110,8 +127,8 @@ pub struct Metrics {
     /// The port.
     #[serde(default)]
     pub port: u16,
-    /// The path.
-    #[serde(default)]
+    /// The path; where it is empty, the platform's own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
     /// Whether it is asked by HTTPS.
     #[serde(default, skip_serializing_if = "super::is_false")]

@@ -24,20 +24,22 @@ mod token;
 mod volume;
 
 pub use address::{AddressKind, AssignIp, IpAddress, IpAddressList, IpNetwork};
-pub use app::{App, Organization};
+pub use app::{App, CreateApp, Organization};
 pub use check::{Check, Header};
 pub use event::{ExitEvent, MachineEvent};
 pub use guest::{Guest, Init, Mount};
 pub use lease::{CreateLease, Lease, LeaseAnswer, LeaseNonce};
 pub use log::{LogAnswer, LogAttributes, LogEntry, LogMeta};
 pub use machine::{CheckStatus, ImageRef, Machine};
-pub use machine_config::{Dns, File, MachineConfig, Metrics, Restart, Static, StopConfig};
+pub use machine_config::{
+    Container, Dns, File, MachineConfig, Metrics, Restart, Static, StopConfig,
+};
 pub use process::{ListenSocket, Process};
 pub use release::{CreateRelease, Release, ReleaseAnswer, ReleaseList, UpdateRelease};
 pub use request::{CreateMachine, ErrorBody, StopMachine, UpdateMachine, WaitResponse};
 pub use service::{
-    Autostop, Concurrency, HttpOptions, HttpResponseOptions, Port, ProxyProtoOptions, Service,
-    TlsOptions,
+    Autostop, Concurrency, HttpOptions, HttpResponseOptions, Port, ProxyProtoOptions, ReplayCache,
+    Service, TlsOptions,
 };
 pub use token::{CurrentTokens, TokenInfo};
 pub use volume::{CreateVolume, Volume};

@@ -162,6 +162,32 @@ pub struct HttpOptions {
     /// What is changed in answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<HttpResponseOptions>,
+    /// Where it is remembered which machine a request was replayed to.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub replay_cache: Vec<ReplayCache>,
+    /// Settings that are not named here.
+    #[serde(flatten)]
+    pub rest: Rest,
+}
+
+/// Where the proxy remembers which machine a request was replayed to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReplayCache {
+    /// What the paths of such requests begin with.
+    #[serde(default)]
+    pub path_prefix: String,
+    /// How long it is remembered, in seconds.
+    #[serde(default)]
+    pub ttl_seconds: i64,
+    /// `cookie` or `header`.
+    #[serde(default, rename = "type")]
+    pub kind: String,
+    /// The cookie or header that it goes by.
+    #[serde(default)]
+    pub name: String,
+    /// Whether a request may ask for it to be passed over.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub allow_bypass: bool,
     /// Settings that are not named here.
     #[serde(flatten)]
     pub rest: Rest,

@@ -74,8 +74,9 @@ impl Fly {
     /// Returns a world in which it is Fly, and the user has its token.
     pub(crate) fn world(&self) -> World {
         let mut world = World::new();
-        world.set("FLY_FLAPS_BASE_URL", self.url()).set("FLY_UIEX_BASE_URL", self.url());
-        world.set("FLY_API_BASE_URL", self.url());
+        for variable in ["FLY_FLAPS_BASE_URL", "FLY_UIEX_BASE_URL", "FLY_API_BASE_URL"] {
+            world.set(variable, self.url());
+        }
         world.set("FLY_REGISTRY_HOST", self.address().to_string()).set("FLY_API_TOKEN", TOKEN);
         world
     }
