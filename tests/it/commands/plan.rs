@@ -132,6 +132,50 @@ fn flags_for_machines_that_are_there_reach_the_plan() {
 }
 
 #[test]
+fn sizes_and_files_reach_the_plan() {
+    let (fly, world) = (Fly::start(), World::new());
+    world.file("fly.toml", "app = 'web'\n");
+    world.file("motd", "hello");
+    let flags = ["--vm-size=shared-cpu-2x", "--vm-memory=1gb", "--file-local=/etc/motd=motd"];
+    let planned = plan(&fly, &world, &[&["--image", IMAGE], &flags[..]].concat());
+    let config = &planned["plan"]["creates"][0]["config"];
+    assert_eq!(
+        (&config["guest"]["cpus"], &config["guest"]["memory_mb"]),
+        (&json!(2), &json!(1024))
+    );
+    assert_eq!(config["files"][0]["raw_value"], "aGVsbG8=");
+    for wrong in ["--vm-memory=much", "--file-local=/etc/motd=nothing-here"] {
+        let failed = world.run(&["plan", "--image", IMAGE, wrong, &fly.flag(), "--json"]);
+        assert_eq!(failed.code, Some(10), "{failed}");
+        let flag = wrong.split_once('=').unwrap().0;
+        assert!(failed.error().1.contains(flag), "{failed}");
+    }
+}
+
+#[test]
+fn without_fly_toml_the_configuration_of_the_last_release_is_taken() {
+    let (fly, world) = deployed();
+    std::fs::remove_file(world.work().join("fly.toml")).unwrap();
+    let arguments = ["plan", "--app", "web", "--image", IMAGE, &fly.flag()];
+    let planned = world.run(&arguments).ok();
+    assert!(planned.stdout.contains("2 machines unchanged"), "{planned}");
+    assert!(planned.stderr.contains("the configuration of the last release of `web` is taken"));
+    let other = world.run(&[&["deploy", "-e", "GREETING=ciao", "-q"], &arguments[1..]].concat());
+    assert_eq!(other.ok().line(), IMAGE);
+    for machine in fly.machines("web") {
+        assert_eq!(machine.config.unwrap().env["GREETING"], "ciao");
+    }
+
+    let fresh = Fly::start();
+    let failed = world.run(&["deploy", "--app", "web", "--image", IMAGE, &fresh.flag(), "--json"]);
+    let (code, message) = failed.error();
+    assert_eq!((code.as_str(), failed.code), ("config.unusable", Some(10)));
+    assert!(message.contains("no release of `web` to take one from"), "{message}");
+    let failed = world.run(&["deploy", "--image", IMAGE, &fly.flag(), "--json"]);
+    assert!(failed.error().1.contains("there is no fly.toml here"), "{failed}");
+}
+
+#[test]
 fn an_image_that_is_not_in_the_registry_is_told_as_not_built_yet() {
     let (fly, world) = deployed();
     let path = Archive::small("hello").write(&world, Kind::Gzip);

@@ -37,6 +37,15 @@ fn one_image_is_pushed_once_and_runs_in_both() {
 }
 
 #[test]
+fn a_sandbox_of_their_own_has_all_of_them() {
+    let (_, world, path) = two_apps();
+    let configs = ["-c", "web", "-c", "worker.toml"];
+    let arguments = [&["deploy", &*path, "--ha=false", "--sandbox", "--json"], &configs[..]];
+    let deployed = world.run(&arguments.concat()).ok();
+    assert_eq!(result(&deployed)["apps"].as_array().unwrap().len(), 2, "{deployed}");
+}
+
+#[test]
 fn the_plan_is_of_all_of_them() {
     let (fly, world, path) = two_apps();
     let arguments = ["plan", &path, &fly.flag(), "-c", "web", "-c", "worker.toml"];
@@ -75,7 +84,6 @@ fn what_several_configurations_do_not_go_with_is_refused() {
         assert!(message.contains(words), "{message}");
     };
     refused(&world, &["--app", "web", &fly.flag()], "cannot all be of the app `web`");
-    refused(&world, &["--sandbox"], "hint: start `snowbird sandbox`");
     world.set("FLY_APP", "web");
     refused(&world, &[&fly.flag()], "`FLY_APP`");
     world.unset("FLY_APP");
