@@ -15,7 +15,7 @@ use super::exit::{Exit, Failure};
 use super::fly_toml;
 use super::platform::Fly;
 use super::push::{fly_credentials, registry, transport};
-use super::request::{image, several_allowed};
+use super::request::{files, image, open};
 use crate::deploy::{Destination, Image, ImageRequest, Origin, build_and_push};
 use crate::event::Event;
 use crate::fly::AppName;
@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context, args: &RequestArgs) -> Result<(), Fai
     let flyctl = Flyctl::find(context.env.os("PATH")).map_err(Failure::of)?;
     let apps = apps(context, args)?;
     let Some(first) = apps.first() else { return Ok(()) };
-    let fly = Fly::of(context, &args.fly, args.sandbox.as_deref(), &first.name).await?;
+    let fly = open(context, args, &apps.iter().map(|app| &app.name).collect::<Vec<_>>()).await?;
     let image = image(context, args, first.config.as_ref(), &fly, &first.name)?;
     let deploy = Deploy { context, args, fly: &fly, flyctl: &flyctl, apps: &apps };
     let given = Box::pin(fly.during(deploy.run(image))).await?;
@@ -51,28 +51,21 @@ struct App {
 /// Returns the apps. Where the name was typed, the configuration is left to flyctl, which may
 /// understand more of it.
 fn apps(context: &Context, args: &RequestArgs) -> Result<Vec<App>, Failure> {
-    if args.configs.len() > 1 {
-        several_allowed(args)?;
-    }
-    if let Some(name) = args.fly.app.clone() {
-        let file = match args.configs.first() {
-            Some(typed) => Some(fly_toml::find(Some(typed))?),
-            None => fly_toml::find(None).ok(),
+    let mut apps = Vec::new();
+    for file in files(args)? {
+        let (name, config) = match (&args.fly.app, &file) {
+            (Some(app), _) => (app.clone(), None),
+            (None, Some(path)) => {
+                let config = fly_toml::read(context, path).map_err(|failure| {
+                    failure.hint("name the app with `--app`: then the file is left to flyctl")
+                })?;
+                (fly_toml::app_of(&config, None)?, Some(config))
+            }
+            (None, None) => continue,
         };
-        return Ok(vec![App { name, file, config: None }]);
+        apps.push(App { name, file, config });
     }
-    let files = match args.configs.as_slice() {
-        [] => vec![fly_toml::find(None)?],
-        typed => typed.iter().map(|path| fly_toml::find(Some(path))).collect::<Result<_, _>>()?,
-    };
-    let app = |file: PathBuf| {
-        let config = fly_toml::read(context, &file).map_err(|failure| {
-            failure.hint("name the app with `--app`: then the file is left to flyctl")
-        })?;
-        let name = fly_toml::app_of(&config, None)?;
-        Ok(App { name, file: Some(file), config: Some(config) })
-    };
-    files.into_iter().map(app).collect()
+    Ok(apps)
 }
 
 /// What flyctl is given to deploy.
@@ -221,6 +214,22 @@ fn flags(args: &RequestArgs) -> Vec<OsString> {
         give("env", Some(format!("{name}={value}")));
     }
     give("primary-region", overrides.primary_region.clone());
+    for (flag, files) in [
+        ("file-local", &overrides.local_files),
+        ("file-literal", &overrides.literal_files),
+        ("file-secret", &overrides.secret_files),
+    ] {
+        for (path, content) in files {
+            give(flag, Some(format!("{path}={content}")));
+        }
+    }
+    let vm = &overrides.vm;
+    give("vm-size", vm.vm_size.clone());
+    give("vm-cpus", vm.vm_cpus.map(|cpus| cpus.to_string()));
+    give("vm-cpu-kind", vm.vm_cpu_kind.clone());
+    give("vm-memory", vm.vm_memory.clone());
+    give("vm-max-memory", vm.vm_max_memory.clone());
+    give("host-dedication-id", vm.host_dedication_id.clone());
     give("process-groups", list(&rollout.scope.groups));
     give("regions", list(&rollout.scope.regions));
     give("exclude-regions", list(&rollout.scope.excluded_regions));
@@ -278,7 +287,10 @@ mod tests {
 
     #[test]
     fn what_was_typed_is_handed_on_under_flyctls_names() {
-        let typed = "-e A=1 -e B=x,y --primary-region fra --process-group web,cron --region ams \
+        let typed = "-e A=1 -e B=x,y --primary-region fra \
+                     --file-local /a=b --file-literal /c=d --file-secret /e=F --vm-size performance-1x \
+                     --vm-cpus 2 --vm-cpu-kind shared --vm-memory 1gb --vm-max-memory 2gb \
+                     --host-dedication-id h1 --process-group web,cron --region ams \
                      --exclude-regions syd --only-machines e1 --exclude-machines e2 \
                      --strategy bluegreen --max-unavailable 0.5 --max-concurrent 3 \
                      --wait-timeout 90 --lease-timeout 20s --detach --smoke-checks=false -s SIGTERM \
@@ -288,6 +300,15 @@ mod tests {
             "--env=A=1",
             "--env=B=x,y",
             "--primary-region=fra",
+            "--file-local=/a=b",
+            "--file-literal=/c=d",
+            "--file-secret=/e=F",
+            "--vm-size=performance-1x",
+            "--vm-cpus=2",
+            "--vm-cpu-kind=shared",
+            "--vm-memory=1gb",
+            "--vm-max-memory=2gb",
+            "--host-dedication-id=h1",
             "--process-groups=web,cron",
             "--regions=ams",
             "--exclude-regions=syd",

@@ -1,7 +1,9 @@
 //! What was typed about a deploy, as a request of the library.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use super::Context;
 use super::args::RequestArgs;
@@ -10,8 +12,9 @@ use super::fly_toml;
 use super::platform::Fly;
 use super::push::{fly_credentials, image_request, registry, repository, transport};
 use crate::deploy::{AppRequest, Image, Request};
-use crate::fly::AppName;
+use crate::event::Event;
 use crate::fly::config::AppConfig;
+use crate::fly::{AppName, Client};
 use crate::image::Reference;
 use crate::rollout::Target;
 
@@ -24,57 +27,110 @@ pub(super) struct Prepared {
 
 /// Reads the configurations, and decides what the machines shall run.
 pub(super) async fn prepare(context: &Context, args: &RequestArgs) -> Result<Prepared, Failure> {
-    let apps = apps(context, args)?;
-    let Some((app, config)) = apps.first() else {
+    let found = apps(context, args)?;
+    let Some((first, _)) = found.first() else {
         return Err(Failure::unforeseen("there is no app"));
     };
-    let fly = Fly::of(context, &args.fly, args.sandbox.as_deref(), app).await?;
-    let image = image(context, args, Some(config), &fly, app)?;
+    let names: Vec<_> = found.iter().map(|(app, _)| app).collect();
+    let fly = open(context, args, &names).await?;
+    let first = first.clone();
+    let mut apps = Vec::new();
+    for (app, config) in found {
+        let config = match config {
+            Some(config) => config,
+            None => of_last_release(context, fly.client(), &app).await?,
+        };
+        apps.push((app, config));
+    }
+    let image = image(context, args, apps.first().map(|(_, config)| config), &fly, &first)?;
     let apps = apps.into_iter().map(|(app, mut config)| {
+        args.configure(&mut config).map_err(Failure::of)?;
         let settings = args.settings(&config);
-        args.overrides.apply(&mut config);
-        AppRequest { app, target: Target::Config(Box::new(config)), settings }
+        Ok(AppRequest { app, target: Target::Config(Box::new(config)), settings })
     });
-    Ok(Prepared { request: Request { image, apps: apps.collect() }, fly })
+    Ok(Prepared { request: Request { image, apps: apps.collect::<Result<_, _>>()? }, fly })
 }
 
-/// Returns the apps and their configurations, at least one.
-fn apps(context: &Context, args: &RequestArgs) -> Result<Vec<(AppName, AppConfig)>, Failure> {
-    let typed = args.fly.app.as_ref();
-    let files = match args.configs.as_slice() {
-        [] => vec![fly_toml::find(None)?],
-        typed => {
-            typed.iter().map(|path| fly_toml::find(Some(path))).collect::<Result<Vec<_>, _>>()?
-        }
+/// Decides which Fly is meant. One that is made for the run has all the apps.
+pub(super) async fn open(
+    context: &Context,
+    args: &RequestArgs,
+    apps: &[&AppName],
+) -> Result<Fly, Failure> {
+    let [first, others @ ..] = apps else {
+        return Err(Failure::unforeseen("there is no app"));
     };
-    if files.len() > 1 {
-        several_allowed(args)?;
+    let fly = Fly::of(context, &args.fly, args.sandbox.as_deref(), first).await?;
+    if args.sandbox.as_deref() == Some("") {
+        for app in others {
+            let created = fly.client().create_app(app, "personal");
+            context.unless_cancelled(created).await?;
+        }
     }
+    Ok(fly)
+}
+
+/// Returns the apps, at least one, and what their configurations say: nothing of an app that was
+/// named where there is no file.
+fn apps(
+    context: &Context,
+    args: &RequestArgs,
+) -> Result<Vec<(AppName, Option<AppConfig>)>, Failure> {
+    let typed = args.fly.app.as_ref();
     let mut apps = Vec::new();
     let mut names = BTreeSet::new();
-    for file in files {
+    for file in files(args)? {
+        let Some(file) = file else {
+            apps.extend(typed.map(|app| (app.clone(), None)));
+            continue;
+        };
         let config = fly_toml::read(context, &file)?;
         let app = fly_toml::app_of(&config, typed)?;
         if !names.insert(app.to_string()) {
             return Err(Failure::config(&format!("two configurations name the app `{app}`")));
         }
-        apps.push((app, config));
+        apps.push((app, Some(config)));
     }
     Ok(apps)
 }
 
-/// Fails when several configurations do not go with what else was typed.
-pub(super) fn several_allowed(args: &RequestArgs) -> Result<(), Failure> {
-    if let Some(app) = &args.fly.app {
-        let message = format!("several configurations cannot all be of the app `{app}`");
-        return Err(Failure::arguments(&message)
-            .hint("leave out `--app`, and the variable `FLY_APP`: each file names its own"));
+/// Returns the configuration files, at least one; nothing stands for the one that is not there
+/// though an app was named.
+pub(super) fn files(args: &RequestArgs) -> Result<Vec<Option<PathBuf>>, Failure> {
+    let typed = args.configs.as_slice();
+    match (typed, &args.fly.app) {
+        ([], None) => Ok(vec![Some(fly_toml::find(None)?)]),
+        ([], Some(_)) => Ok(vec![fly_toml::find(None).ok()]),
+        ([_, _, ..], Some(app)) => {
+            let message = format!("several configurations cannot all be of the app `{app}`");
+            Err(Failure::arguments(&message)
+                .hint("leave out `--app`, and the variable `FLY_APP`: each file names its own"))
+        }
+        _ => typed.iter().map(|path| fly_toml::find(Some(path)).map(Some)).collect(),
     }
-    if args.sandbox.as_deref() == Some("") {
-        return Err(Failure::arguments("a sandbox of its own has one app")
-            .hint("start `snowbird sandbox`, and name it with `--sandbox=URL`"));
-    }
-    Ok(())
+}
+
+/// Takes the configuration that the last release of an app was recorded with.
+async fn of_last_release(
+    context: &Context,
+    client: &Client,
+    app: &AppName,
+) -> Result<AppConfig, Failure> {
+    let definition = context.unless_cancelled(client.current_definition(app)).await?;
+    let is_one = |definition: &Value| definition.as_object().is_some_and(|keys| !keys.is_empty());
+    let Some(definition) = definition.filter(is_one) else {
+        let message =
+            format!("there is no fly.toml here, and no release of `{app}` to take one from");
+        return Err(Failure::config(&message).hint("name the file or its folder with `--config`"));
+    };
+    let config = AppConfig::from_definition(&definition).map_err(Failure::of)?;
+    context.reporter.report(Event::Warning {
+        code: "config.of-last-release",
+        message: format!(
+            "there is no fly.toml here: the configuration of the last release of `{app}` is taken"
+        ),
+    });
+    Ok(config)
 }
 
 /// Decides what the machines shall run. An image that is built is pushed to the repository of

@@ -10,6 +10,7 @@
 mod apps;
 mod architecture;
 mod broken_images;
+mod commands;
 mod config;
 mod crashes;
 mod doctor;

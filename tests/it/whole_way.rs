@@ -166,13 +166,23 @@ fn status_shows_machines_and_the_images_that_they_run() {
     let deployed = deploy(&world, &fly, &Archive::small("hello"), Kind::Gzip).ok();
     let machine = &fly.machines("web")[0].id;
     let status = world.run(&["status", &fly.flag()]).ok();
-    for words in [machine, "started", "fra", "1/1 checks", "v1", &image(&deployed)] {
+    let image = image(&deployed);
+    let digest_from = image.find("sha256:").unwrap() + "sha256:".len();
+    let short = format!("{}…", &image[..digest_from + 12]);
+    for words in [machine, "started", "fra", "1/1 checks", "v1", &short] {
         assert!(status.stdout.contains(words), "`{words}` is missing: {status}");
     }
     let status = world.run(&["status", &fly.flag(), "--json"]).ok();
     let value: Value = serde_json::from_str(status.line()).unwrap();
     assert_eq!(value["machines"][0]["id"], machine.as_str());
-    assert_eq!(value["machines"][0]["image"], image(&deployed));
+    assert_eq!(value["machines"][0]["image"], image);
+    assert_eq!(value["machines"][0]["lease"], Value::Null);
+
+    let path = format!("/v1/apps/web/machines/{machine}/lease?ttl=60");
+    let headers = ["Authorization: Bearer sandbox", "Content-Length: 0"];
+    crate::support::request::request(fly.address(), "POST", &path, &headers).unwrap();
+    let status = world.run(&["status", &fly.flag()]).ok();
+    assert!(status.stdout.contains("leased by "), "{status}");
 }
 
 #[test]

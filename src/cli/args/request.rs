@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 
 use super::duration::duration;
-use super::{FlyArgs, ImageArgs, RolloutArgs};
-use crate::fly::config::AppConfig;
+use super::{FlyArgs, ImageArgs, OverrideArgs, RolloutArgs};
+use crate::fly::config::{AppConfig, Error};
 use crate::image::Reference;
 use crate::rollout::{Addresses, FirstDeploy, NewGroups, Settings};
 
@@ -62,6 +62,26 @@ pub(in crate::cli) struct RequestArgs {
 }
 
 impl RequestArgs {
+    /// Sets over `config` what was typed.
+    ///
+    /// # Errors
+    ///
+    /// Fails when that does not go with it.
+    pub(in crate::cli) fn configure(&self, config: &mut AppConfig) -> Result<(), Error> {
+        self.overrides.apply(config)?;
+        if let Some(strategy) = self.rollout.strategy {
+            config.set_strategy(strategy.into());
+        }
+        if let Some(max_unavailable) = self.rollout.max_unavailable {
+            config.set_max_unavailable(max_unavailable);
+        }
+        // Of a group that is there no more, but has machines, the rollout knows.
+        let all = config.groups();
+        let typed = &self.rollout.scope.groups;
+        let known: Vec<_> = typed.iter().filter(|group| all.contains(group)).cloned().collect();
+        if known.is_empty() && !typed.is_empty() { Ok(()) } else { config.check_groups(&known) }
+    }
+
     /// Returns how an app with `config` is deployed to.
     pub(in crate::cli) fn settings(&self, config: &AppConfig) -> Settings {
         let mut settings = self.rollout.over(Settings::of(config));
@@ -73,38 +93,6 @@ impl RequestArgs {
         settings.first_deploy = self.new_machines.first_deploy(self.yes);
         settings.may_detach_volumes = self.yes;
         settings
-    }
-}
-
-/// What is set over fly.toml.
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct OverrideArgs {
-    /// Set a variable in the machines' environment, over fly.toml; may be repeated
-    #[arg(
-        short = 'e', long = "env", value_name = "NAME=VALUE", value_parser = variable,
-        help_heading = "Configuration"
-    )]
-    pub(in crate::cli) variables: Vec<(String, String)>,
-    /// Where new machines and volumes are made, over fly.toml
-    #[arg(
-        long,
-        value_name = "REGION",
-        env = "SNOWBIRD_PRIMARY_REGION",
-        hide_env_values = true,
-        help_heading = "Configuration"
-    )]
-    pub(in crate::cli) primary_region: Option<String>,
-}
-
-impl OverrideArgs {
-    /// Sets it.
-    pub(in crate::cli) fn apply(&self, config: &mut AppConfig) {
-        for (name, value) in &self.variables {
-            config.set_env(name, value);
-        }
-        if let Some(region) = &self.primary_region {
-            config.set_primary_region(region);
-        }
     }
 }
 
@@ -185,13 +173,6 @@ impl NewMachinesArgs {
             may_pay_for_address: may_pay,
             volume_size_gb: self.volume_initial_size.unwrap_or(usual.volume_size_gb),
         }
-    }
-}
-
-fn variable(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write it as NAME=VALUE".to_owned()),
     }
 }
 

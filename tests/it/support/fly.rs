@@ -29,9 +29,18 @@ impl Fly {
 
     /// Starts one that accepts `token` alone.
     pub(crate) fn start_with(token: &str) -> Self {
+        Self::start_of(&["web"], token)
+    }
+
+    /// Starts one with these apps instead.
+    pub(crate) fn start_with_apps(apps: &[&str]) -> Self {
+        Self::start_of(apps, TOKEN)
+    }
+
+    fn start_of(apps: &[&str], token: &str) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let options = Options {
-            apps: vec!["web".to_owned()],
+            apps: apps.iter().map(|&app| app.to_owned()).collect(),
             tokens: vec![token.to_owned()],
             pace: Pace::every(Duration::from_millis(50)),
             ..Options::default()
