@@ -114,11 +114,7 @@ pub(super) async fn run(context: &Context, args: AppArgs) -> Result<(), Failure>
     Err(Failure::standing_for(code, &format!("something is wrong: {}", names.join(", "))))
 }
 
-async fn check(
-    context: &Context,
-    args: &AppArgs,
-    report: &mut Report<'_>,
-) -> Result<(), Failure> {
+async fn check(context: &Context, args: &AppArgs, report: &mut Report<'_>) -> Result<(), Failure> {
     report.add(&nix(context).await)?;
     let token_file = args.fly.token_file.as_deref();
     let fly = match Fly::at(context, token_file, args.sandbox.as_deref()).await {

@@ -24,8 +24,9 @@ pub(super) async fn run(context: &Context, args: SandboxArgs) -> Result<(), Fail
         address: args.listen,
         tokens: vec![token.expose().to_owned()],
         auto_create_apps: args.apps.is_empty(),
-        apps: args.apps.iter().map(ToString::to_string).collect(),
+        apps: args.apps,
         rate_limits: args.rate_limits,
+        retry_after: args.retry_after,
         storage: args.state.map_or(Storage::Memory, Storage::Folder),
         ..Options::default()
     })
@@ -33,6 +34,9 @@ pub(super) async fn run(context: &Context, args: SandboxArgs) -> Result<(), Fail
     .map_err(Failure::of)?;
     for fault in args.faults {
         sandbox.inject(fault);
+    }
+    for (place, machines) in args.capacity {
+        sandbox.set_room(place, Some(machines));
     }
     let (url, address) = (sandbox.url(), sandbox.address());
     let token_line = match &args.token_file {

@@ -25,8 +25,7 @@ pub(super) enum Again {
     Never,
 }
 
-/// A request.
-#[derive(Debug)]
+/// A request. Its body may hold the token, so it cannot be shown.
 pub(super) struct Call<'a> {
     pub(super) what: String,
     pub(super) service: Service,

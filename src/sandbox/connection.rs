@@ -48,7 +48,13 @@ pub(super) struct Stream {
 impl Stream {
     fn alive(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         match self.wake.as_mut().poll(context) {
-            Poll::Ready(()) => Err(io::ErrorKind::ConnectionReset.into()),
+            Poll::Ready(()) => {
+                // What is sent now is a reset, and not the end of a connection in order.
+                if let Err(error) = self.tcp.set_zero_linger() {
+                    tracing::debug!(%error, "no SO_LINGER");
+                }
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
             Poll::Pending => Ok(()),
         }
     }

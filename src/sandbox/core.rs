@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 use super::access::Access;
+use super::app::PERSONAL;
 use super::content::Content;
 use super::error::Error;
 use super::fault::Faults;
@@ -27,6 +28,10 @@ pub(super) struct Core {
     pub(super) auto_create_apps: bool,
     /// Present where requests are limited.
     pub(super) rates: Option<Mutex<Rates>>,
+    /// Whether who asks too often is told when to ask again.
+    pub(super) retry_after: bool,
+    /// How many bytes an unpacked image may have.
+    pub(super) rootfs_bytes: u64,
     pub(super) content: Content,
     pub(super) uploads: Uploads,
     pub(super) faults: Mutex<Faults>,
@@ -48,15 +53,24 @@ impl Core {
                 (Content::Folder(root.clone()), Some(store), apps)
             }
         };
+        let discharge = options.require_discharge.then_some(options.discharge_lifetime);
+        let url = format!("http://{address}");
+        let access = Access::new(&options.tokens, &options.grants, &url, discharge);
         let mut state = State::new(apps, options.pace, address);
         for app in &options.apps {
-            state.ensure_app(app).ok_or_else(|| Error::AppName(app.clone()))?;
+            let (name, organization) = app.split_once('@').unwrap_or((app, PERSONAL));
+            state
+                .ensure_app(name, organization, now_ms())
+                .ok_or_else(|| Error::AppName(app.clone()))?;
         }
+        access.organizations().for_each(|slug| state.found_organization(slug));
         Ok(Self {
             address,
-            access: Access::new(&options.tokens),
+            access,
             auto_create_apps: options.auto_create_apps,
             rates: options.rate_limits.then(Mutex::default),
+            retry_after: options.retry_after,
+            rootfs_bytes: options.rootfs_bytes,
             content,
             uploads: Uploads::default(),
             faults: Mutex::default(),
@@ -78,7 +92,7 @@ impl Core {
     pub(super) fn welcome(&self, app: &str) {
         if self.auto_create_apps {
             // A name that no app may have stays unknown.
-            let _created = self.state().ensure_app(app);
+            let _created = self.state().ensure_app(app, PERSONAL, now_ms());
         }
     }
 

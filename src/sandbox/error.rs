@@ -40,7 +40,9 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// The name cannot be an app's.
-    #[error("`{0}` is not an app name: lower-case letters, digits and `-`")]
+    #[error(
+        "`{0}` is not an app name: lower-case letters, digits and `-`, with `@ORGANIZATION` or not"
+    )]
     AppName(String),
 }
 

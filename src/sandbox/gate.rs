@@ -1,6 +1,7 @@
 //! What every request passes: the log, the faults, the request ID, the saving of state.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -9,11 +10,17 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use serde_json::Value;
 use ulid::Ulid;
 
 use super::connection::Cut;
-use super::core::{Core, lock};
+use super::core::{Core, lock, now_ms};
 use super::fault::FaultKind;
+use super::machine::{Host, Machine};
+use super::platform::{MachinePath, no_capacity};
+
+/// Who has a lease that was stolen.
+const THIEF: &str = "somebody-else@tokens.fly.io";
 
 /// One request that a sandbox received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,28 +29,46 @@ pub struct RequestRecord {
     pub method: Method,
     /// The path with its query.
     pub path: String,
+    /// When it came, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The JSON that it brought to the platform, if it did.
+    pub body: Option<Value>,
     /// The status of the answer, sent or lost; nothing while the request is worked on, or
     /// if its sender went away.
     pub status: Option<u16>,
+}
+
+/// Which of the records a request has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RecordNumber(usize);
+
+impl RecordNumber {
+    /// Adds what a request brought to its record.
+    pub(super) fn set_body(self, core: &Core, body: Value) {
+        if let Some(record) = lock(&core.requests).get_mut(self.0) {
+            record.body = Some(body);
+        }
+    }
 }
 
 /// Leads a request through.
 pub(super) async fn pass(
     State(core): State<Arc<Core>>,
     ConnectInfo(connection): ConnectInfo<Cut>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let method = request.method().clone();
-    let fault = lock(&core.faults).strike(&method, request.uri().path());
+    let fault = lock(&core.faults).strike(&method, request.uri().path(), Instant::now());
     let number = {
         let mut requests = lock(&core.requests);
-        requests.push(RequestRecord { method, path, status: None });
+        requests.push(RequestRecord { method, path, at_ms: now_ms(), body: None, status: None });
         requests.len() - 1
     };
+    request.extensions_mut().insert(RecordNumber(number));
     let mut response = match fault {
-        Some(fault) => strike(fault, &connection, request, next).await,
+        Some(fault) => strike(&core, fault, &connection, request, next).await,
         None => next.run(request).await,
     };
     core.changed.send_replace(());
@@ -60,7 +85,13 @@ pub(super) async fn pass(
     response
 }
 
-async fn strike(fault: FaultKind, connection: &Cut, request: Request, next: Next) -> Response {
+async fn strike(
+    core: &Core,
+    fault: FaultKind,
+    connection: &Cut,
+    request: Request,
+    next: Next,
+) -> Response {
     match fault {
         FaultKind::Status { status, headers, body } => {
             let mut response = Response::new(Body::from(body));
@@ -83,11 +114,42 @@ async fn strike(fault: FaultKind, connection: &Cut, request: Request, next: Next
             connection.cut();
             response
         }
+        FaultKind::Reset => {
+            connection.cut();
+            Response::default()
+        }
         FaultKind::Delay(duration) => {
             tokio::time::sleep(duration).await;
             next.run(request).await
         }
+        FaultKind::NoCapacity => no_capacity(request.uri().path()).into_response(),
+        FaultKind::StealLease(ttl) => {
+            let until_ms = now_ms().saturating_add(ms(ttl));
+            change_machine(core, &request, |machine| machine.steal_lease(THIEF, until_ms));
+            next.run(request).await
+        }
+        FaultKind::LoseLease => {
+            change_machine(core, &request, |machine| machine.lease = None);
+            next.run(request).await
+        }
+        FaultKind::LoseHost => {
+            change_machine(core, &request, |machine| machine.host = Host::Unreachable);
+            next.run(request).await
+        }
     }
+}
+
+/// Changes the machine that a request names, if it names one that is there.
+fn change_machine(core: &Core, request: &Request, change: impl FnOnce(&mut Machine)) {
+    let mut state = core.state();
+    let named = MachinePath::parse(request.uri().path());
+    if let Some(machine) = named.and_then(|named| state.machine_mut(named.app, named.machine?)) {
+        change(machine);
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Lets the first bytes of a body pass and then fails, as a connection that broke.

@@ -14,6 +14,8 @@ struct Limit {
 
 const READ_MACHINE: Limit = Limit { interval_ms: 200, burst: 10 };
 const OTHER: Limit = Limit { interval_ms: 1_000, burst: 3 };
+/// A hundred a minute, of all apps.
+const DELETE_APP: Limit = Limit { interval_ms: 600, burst: 100 };
 
 /// When each action on each thing will have been paid for, in milliseconds since 1970.
 #[derive(Debug, Default)]
@@ -27,6 +29,7 @@ impl Rates {
             [_, "machines", id] if method == "GET" => (id, "", READ_MACHINE),
             [_, "machines", id] => (id, "", OTHER),
             [_, "machines", id, action, ..] => (id, *action, OTHER),
+            [_] if method == "DELETE" => (&"", "", DELETE_APP),
             [app, action, ..] => (app, *action, OTHER),
             [app] => (app, "", OTHER),
             [] => return Ok(()),
@@ -73,6 +76,16 @@ mod tests {
                 assert!(rates.count("POST", &["web", "machines", machine, action], 0).is_err());
             }
         }
+    }
+
+    #[test]
+    fn apps_may_be_deleted_at_a_hundred_a_minute() {
+        let mut rates = Rates::default();
+        let names: Vec<_> = (0..101).map(|n| format!("app-{n}")).collect();
+        let deleted = names.iter().filter(|name| rates.count("DELETE", &[name], 0).is_ok());
+        assert_eq!(deleted.count(), 100);
+        assert_eq!(rates.count("DELETE", &["web"], 0), Err(600));
+        assert_eq!(rates.count("GET", &["web"], 0), Ok(()));
     }
 
     #[test]

@@ -1,15 +1,16 @@
-//! The apps, and what belongs to them.
+//! All that changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::machine::{Launch, LogLine, MAX_LOG_LINES, Machine};
-use super::options::{Behavior, Pace};
-use super::registry::Repository;
-use crate::fly::wire::{self, MachineConfig};
+use super::app::{App, PERSONAL};
+use super::behavior::Behaviors;
+use super::capacity::Rooms;
+use super::machine::{ImageFlaw, Launch, Machine, MachineState};
+use super::pace::Pace;
+use crate::fly::wire::MachineConfig;
 use crate::image::{Digest, Reference};
 
 /// The registry whose part the sandbox plays.
@@ -20,59 +21,34 @@ const FLY_REGISTRY: &str = "registry.fly.io";
 pub(super) struct State {
     apps: BTreeMap<String, App>,
     changed: BTreeSet<String>,
-    behavior: BTreeMap<String, Behavior>,
-    /// Builds that were announced, which nobody asks for again.
-    pub(super) builds: u64,
+    /// Organizations that have no app yet.
+    organizations: BTreeSet<String>,
+    pub(super) behaviors: Behaviors,
+    pub(super) rooms: Rooms,
+    /// Apps that may not be deployed by bluegreen.
+    pub(super) without_bluegreen: BTreeSet<String>,
+    /// Manifests of images that were weighed, and whether they fit on a machine.
+    pub(super) fits: BTreeMap<Digest, bool>,
+    /// The apps that builds were announced for, which nobody asks for again.
+    pub(super) builds: Vec<String>,
     pub(super) pace: Pace,
     address: SocketAddr,
 }
 
-/// An app, as it is kept.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct App {
-    /// Its number among all apps, from 1.
-    pub(super) number: u64,
-    pub(super) repository: Repository,
-    pub(super) machines: BTreeMap<String, Machine>,
-    pub(super) volumes: Vec<Volume>,
-    pub(super) ips: Vec<Ip>,
-    /// Oldest first.
-    pub(super) releases: Vec<Recorded>,
-    pub(super) log: Vec<LogLine>,
-}
-
-/// A volume.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Volume {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) region: String,
-    pub(super) size_gb: u64,
-    pub(super) created_at_ms: u64,
-}
-
-/// An IP address.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Ip {
-    pub(super) address: String,
-    pub(super) region: String,
-    pub(super) shared: bool,
-    pub(super) created_at_ms: u64,
-}
-
-/// A release with what was recorded beside it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Recorded {
-    pub(super) release: wire::Release,
-    pub(super) definition: Value,
-    pub(super) metadata: Value,
-}
-
 impl State {
     pub(super) fn new(apps: BTreeMap<String, App>, pace: Pace, address: SocketAddr) -> Self {
-        let (changed, behavior) = (BTreeSet::new(), BTreeMap::new());
-        Self { apps, changed, behavior, builds: 0, pace, address }
+        Self {
+            apps,
+            changed: BTreeSet::new(),
+            organizations: BTreeSet::from([PERSONAL.to_owned()]),
+            behaviors: Behaviors::default(),
+            rooms: Rooms::default(),
+            without_bluegreen: BTreeSet::new(),
+            fits: BTreeMap::new(),
+            builds: Vec::new(),
+            pace,
+            address,
+        }
     }
 
     /// Returns an app to look at.
@@ -87,19 +63,35 @@ impl State {
         Some(app)
     }
 
+    /// Returns a machine to change, whatever state it is in.
+    pub(super) fn machine_mut(&mut self, app: &str, machine: &str) -> Option<&mut Machine> {
+        self.app_mut(app)?.machines.get_mut(machine)
+    }
+
     /// Returns all apps, in the order of their names.
     pub(super) fn apps(&self) -> impl Iterator<Item = (&String, &App)> {
         self.apps.iter()
     }
 
-    /// Returns the app of that name, made if it is new, or nothing if none may be so named.
-    pub(super) fn ensure_app(&mut self, name: &str) -> Option<&mut App> {
-        if !is_app_name(name) {
+    /// Returns the app of that name, made in `organization` if it is new, or nothing if none
+    /// may be so named.
+    pub(super) fn ensure_app(
+        &mut self,
+        name: &str,
+        organization: &str,
+        now_ms: u64,
+    ) -> Option<&mut App> {
+        if !is_name(name) || !is_name(organization) {
             return None;
         }
         let number = self.apps.values().map(|app| app.number).max().unwrap_or(0) + 1;
         self.changed.insert(name.to_owned());
-        let fresh = || App { number, ..App::default() };
+        let fresh = || App {
+            number,
+            organization: organization.to_owned(),
+            created_at_ms: now_ms,
+            ..App::default()
+        };
         Some(self.apps.entry(name.to_owned()).or_insert_with(fresh))
     }
 
@@ -109,30 +101,45 @@ impl State {
         self.apps.remove(name).is_some()
     }
 
-    pub(super) fn set_behavior(&mut self, app: &str, behavior: Behavior) {
-        self.behavior.insert(app.to_owned(), behavior);
+    /// Makes an organization known, whether it has apps or not.
+    pub(super) fn found_organization(&mut self, slug: &str) {
+        self.organizations.insert(slug.to_owned());
     }
 
-    /// Lets everything happen that is due.
+    /// Returns the slugs of all organizations.
+    pub(super) fn organizations(&self) -> BTreeSet<&str> {
+        let of_apps = self.apps.values().map(|app| app.organization.as_str());
+        self.organizations.iter().map(String::as_str).chain(of_apps).collect()
+    }
+
+    /// Returns the number of an organization.
+    pub(super) fn organization_number(slug: &str) -> u64 {
+        u64::from(crc32fast::hash(slug.as_bytes()))
+    }
+
+    /// Lets everything happen that is due. Machines that come to their end give their room
+    /// back.
     pub(super) fn advance(&mut self, now_ms: u64) {
+        let pace = self.pace;
         for (name, app) in &mut self.apps {
-            let written: Vec<_> =
-                app.machines.values_mut().filter_map(|machine| machine.advance(now_ms)).collect();
-            if written.is_empty() {
-                continue;
+            let mut written = None;
+            for machine in app.machines.values_mut().filter(|m| !m.ahead.is_empty()) {
+                let Some(lines) = machine.advance(now_ms, &pace) else { continue };
+                written.get_or_insert_with(Vec::new).extend(lines);
+                if machine.state == MachineState::Destroyed {
+                    self.rooms.give_back(name, &machine.region);
+                }
             }
-            self.changed.insert(name.clone());
-            for line in written.into_iter().flatten() {
-                let number = app.log.last().map_or(0, |last| last.number) + 1;
-                app.log.push(LogLine { number, ..line });
+            if let Some(written) = written {
+                self.changed.insert(name.clone());
+                app.write(written.into_iter());
             }
-            let surplus = app.log.len().saturating_sub(MAX_LOG_LINES);
-            app.log.drain(..surplus);
         }
     }
 
-    /// Resolves an image of this registry; nothing if the reference names another one.
-    pub(super) fn resolve(&self, reference: &str) -> Option<Result<Digest, String>> {
+    /// Resolves an image of this registry for a machine of `app`; nothing if the reference
+    /// names another registry. Apps share the images of their organization alone.
+    pub(super) fn resolve(&self, app: &str, reference: &str) -> Option<Result<Digest, String>> {
         let parsed: Reference = reference.parse().ok()?;
         let host = parsed.registry.as_str();
         let local = format!("localhost:{}", self.address.port());
@@ -144,29 +151,36 @@ impl State {
             (None, Some(tag)) => tag.to_string(),
             (None, None) => "latest".to_owned(),
         };
-        let app = self.app(parsed.repository.as_str());
+        let organization = self.app(app).map(|app| &app.organization);
+        let owner = self.app(parsed.repository.as_str());
+        let shared = owner.filter(|owner| Some(&owner.organization) == organization);
         Some(
-            app.and_then(|app| app.repository.resolve(&name))
+            shared
+                .and_then(|app| app.repository.resolve(&name))
                 .ok_or_else(|| format!("failed to get manifest {reference}: manifest unknown")),
         )
     }
 
     /// Says what a machine of `app` is launched with, and which manifest its image has.
+    ///
+    /// Fails with what the machine's environment orders, if that is not understood.
     pub(super) fn launch<'a>(
         &self,
         app: &str,
+        machine: &str,
         raw: &Value,
         config: &'a MachineConfig,
-    ) -> (Launch<'a>, Option<Digest>) {
-        let behavior = Behavior::of_config(raw)
-            .or_else(|| self.behavior.get(app).copied())
-            .unwrap_or_default();
-        let (digest, image_error) = match self.resolve(&config.image) {
+    ) -> Result<(Launch<'a>, Option<Digest>), String> {
+        let behavior = self.behaviors.of(app, machine, raw)?;
+        let (digest, flaw) = match self.resolve(app, &config.image) {
             None => (None, None),
-            Some(Ok(digest)) => (Some(digest), None),
-            Some(Err(error)) => (None, Some(error)),
+            Some(Ok(digest)) => {
+                let too_large = self.fits.get(&digest) == Some(&false);
+                (Some(digest), too_large.then_some(ImageFlaw::TooLarge))
+            }
+            Some(Err(error)) => (None, Some(ImageFlaw::NotThere(error))),
         };
-        (Launch { config, behavior, image_error }, digest)
+        Ok((Launch { config, behavior, flaw }, digest))
     }
 
     /// Returns the apps that changed since the last call: name and JSON, or no JSON if the
@@ -182,7 +196,8 @@ impl State {
     }
 }
 
-fn is_app_name(name: &str) -> bool {
+/// Whether an app or an organization may be called so.
+fn is_name(name: &str) -> bool {
     (1..=63).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !name.starts_with('-')
@@ -193,21 +208,38 @@ fn is_app_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_images_of_this_registry_are_looked_for() {
+    fn state() -> State {
         let address = SocketAddr::from(([127, 0, 0, 1], 5000));
-        let mut state = State::new(BTreeMap::new(), Pace::default(), address);
+        State::new(BTreeMap::new(), Pace::default(), address)
+    }
+
+    #[test]
+    fn only_images_of_this_registry_and_organization_are_looked_for() {
+        let mut state = state();
         let digest = Digest::of(b"manifest");
-        let repository = &mut state.ensure_app("web").unwrap().repository;
+        state.ensure_app("api", PERSONAL, 0).unwrap();
+        state.ensure_app("shop", "acme", 0).unwrap();
+        let repository = &mut state.ensure_app("web", PERSONAL, 0).unwrap().repository;
         repository.manifests.insert(digest, crate::image::MediaType::new("m"));
         repository.tags.insert("v1".into(), digest);
-        assert_eq!(state.resolve("nginx:latest"), None);
-        assert_eq!(state.resolve("ghcr.io/web:v1"), None);
+        assert_eq!(state.resolve("web", "nginx:latest"), None);
+        assert_eq!(state.resolve("web", "ghcr.io/web:v1"), None);
         for host in ["registry.fly.io", "127.0.0.1:5000", "localhost:5000"] {
-            assert_eq!(state.resolve(&format!("{host}/web:v1")), Some(Ok(digest)));
-            assert_eq!(state.resolve(&format!("{host}/web@{digest}")), Some(Ok(digest)));
-            assert!(matches!(state.resolve(&format!("{host}/web:v2")), Some(Err(_))));
-            assert!(matches!(state.resolve(&format!("{host}/other:v1")), Some(Err(_))));
+            let resolve = |app: &str, rest: &str| state.resolve(app, &format!("{host}/{rest}"));
+            assert_eq!(resolve("web", "web:v1"), Some(Ok(digest)));
+            assert_eq!(resolve("api", &format!("web@{digest}")), Some(Ok(digest)));
+            assert!(matches!(resolve("shop", "web:v1"), Some(Err(_))));
+            assert!(matches!(resolve("web", "web:v2"), Some(Err(_))));
+            assert!(matches!(resolve("web", "other:v1"), Some(Err(_))));
         }
+    }
+
+    #[test]
+    fn organizations_are_those_of_apps_and_those_that_were_founded() {
+        let mut state = state();
+        state.ensure_app("shop", "acme", 0).unwrap();
+        state.found_organization("umbrella");
+        assert_eq!(Vec::from_iter(state.organizations()), ["acme", "personal", "umbrella"]);
+        assert!(state.ensure_app("shop", "No Name", 0).is_none());
     }
 }

@@ -9,8 +9,8 @@ use tempfile::NamedTempFile;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
+use super::app::App;
 use super::error::Error;
-use super::state::App;
 
 /// The folder of a sandbox.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use snowbird::sandbox::{Fault, FaultKind};
+use snowbird::sandbox::{Fault, FaultKind, Strikes};
 
 use crate::support::world::Outcome;
 use crate::support::{Archive, Fly, Kind, skopeo};
@@ -37,9 +37,8 @@ fn push(fly: &Fly, kind: Kind) -> Outcome {
 fn a_registry_that_asks_for_patience_gets_it() {
     let fly = Fly::start();
     fly.inject(Fault {
-        method: "POST".parse().unwrap(),
-        path_prefix: UPLOADS.to_owned(),
-        nth: 2,
+        requests: format!("POST {UPLOADS}").parse().unwrap(),
+        strikes: Strikes::once(2),
         what: FaultKind::Status {
             status: 503,
             headers: vec![("retry-after".to_owned(), "2".to_owned())],

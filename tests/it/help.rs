@@ -14,8 +14,19 @@ fn help(arguments: &[&str]) -> String {
 fn the_help_is_pinned() {
     let mut sections = Vec::new();
     let commands = [
-        "", "deploy", "plan", "push", "status", "releases", "rollback", "logs", "apps create",
-        "config show", "config validate", "doctor", "sandbox",
+        "",
+        "deploy",
+        "plan",
+        "push",
+        "status",
+        "releases",
+        "rollback",
+        "logs",
+        "apps create",
+        "config show",
+        "config validate",
+        "doctor",
+        "sandbox",
     ];
     for command in commands {
         for flag in ["-h", "--help"] {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -9,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::fly::AppName;
 use crate::fly::wire;
 
-use super::load::{Source, load};
+use super::load::{Origin, load};
 use super::model::Document;
 use super::problem::Fault;
 use super::syntax::Syntax;
@@ -19,8 +20,7 @@ use super::{Error, GoDuration, MaxUnavailable, Strategy, Warning, convert};
 /// What a fly.toml says, and what was set beyond it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AppConfig {
-    /// What was read, such as `` `fly.toml` ``.
-    pub(super) origin: String,
+    pub(super) origin: Arc<Origin>,
     pub(super) document: Document,
     /// What `machine_config` or a compose file say, to be written over a machine's
     /// configuration.
@@ -56,13 +56,13 @@ impl AppConfig {
             return (Err(Error::Format { path }), Vec::new());
         };
         let folder = path.parent().unwrap_or(Path::new(""));
-        let origin = format!("`{}`", path.display());
-        let source = Source { origin: &origin, text: Some(text), folder: Some(folder) };
+        let name = format!("`{}`", path.display());
         match syntax.read(text) {
-            Ok(tree) => load(&tree, &source),
-            Err(faults) => {
-                let problems = source.problems(faults);
-                (Err(Error::Malformed { origin, problems }), Vec::new())
+            Ok(tree) => load(Origin::new(name, Some(text), tree), Some(folder)),
+            Err(mut faults) => {
+                faults.sort_by_key(|fault| fault.span);
+                let problems = faults.into_iter().map(|fault| fault.told(Some(text))).collect();
+                (Err(Error::Malformed { origin: name, problems }), Vec::new())
             }
         }
     }
@@ -75,8 +75,7 @@ impl AppConfig {
     pub fn from_definition(definition: &Value) -> Result<Self, Error> {
         let mut tree = Node::from(definition);
         tree.label();
-        let source = Source { origin: "the last release", text: None, folder: None };
-        load(&tree, &source).0
+        load(Origin::new("the last release".to_owned(), None, tree), None).0
     }
 
     /// Returns the app that is named.
@@ -155,13 +154,7 @@ impl AppConfig {
         }
     }
 
-    /// Makes an error of what is wrong, whose place is not known any more.
     pub(super) fn invalid(&self, fault: Fault) -> Error {
-        self.invalid_all(vec![fault])
-    }
-
-    pub(super) fn invalid_all(&self, faults: Vec<Fault>) -> Error {
-        let problems = faults.into_iter().map(|fault| fault.told(None)).collect();
-        Error::Invalid { origin: self.origin.clone(), problems }
+        self.origin.invalid(vec![fault])
     }
 }

@@ -1,6 +1,7 @@
 //! From a tree to a configuration: patches, types, rules, files.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::convert::{files, overlay};
 use super::model::Document;
@@ -11,78 +12,99 @@ use super::rules::{Findings, Note, app, look, strategy};
 use super::tree::Node;
 use super::{AppConfig, Error, Warning};
 
-/// What a tree was read from.
-pub(super) struct Source<'t> {
+/// What a configuration was read from; it knows where everything stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Origin {
     /// What it is called, such as `` `fly.toml` ``.
-    pub(super) origin: &'t str,
-    pub(super) text: Option<&'t str>,
-    /// Where the files are that it names.
-    pub(super) folder: Option<&'t Path>,
+    name: String,
+    text: Option<String>,
+    /// The values as they are written.
+    written: Node,
+    /// The values in flyctl's present spellings.
+    tree: Node,
 }
 
-impl Source<'_> {
-    /// Tells faults with their lines, in the order of the text.
-    pub(super) fn problems(&self, mut faults: Vec<Fault>) -> Vec<Problem> {
-        faults.sort_by_key(|fault| fault.span);
-        faults.into_iter().map(|fault| fault.told(self.text)).collect()
+impl Origin {
+    pub(super) fn new(name: String, text: Option<&str>, written: Node) -> Self {
+        let tree = written.clone();
+        Self { name, text: text.map(str::to_owned), written, tree }
     }
 
-    fn warnings(&self, mut notes: Vec<Note>) -> Vec<Warning> {
+    /// Returns the value at `key`, a path in the present spellings.
+    pub(super) fn value(&self, key: &str) -> Option<&Node> {
+        self.tree.get(key)
+    }
+
+    /// Tells faults with their lines, in the order of the text.
+    pub(super) fn invalid(&self, faults: Vec<Fault>) -> Error {
+        let mut faults: Vec<_> = faults.into_iter().map(|fault| self.locate(fault)).collect();
+        faults.sort_by_key(|fault| fault.span);
+        let problems = faults.into_iter().map(|fault| self.told(fault)).collect();
+        Error::Invalid { origin: self.name.clone(), problems }
+    }
+
+    fn warnings(&self, notes: Vec<Note>) -> Vec<Warning> {
+        let locate = |note: Note| Note { about: self.locate(note.about), ..note };
+        let mut notes: Vec<_> = notes.into_iter().map(locate).collect();
         notes.sort_by_key(|note| note.about.span);
-        let told = |note: Note| Warning::new(note.code, self.origin, note.about.told(self.text));
+        let told = |note: Note| Warning::new(note.code, &self.name, self.told(note.about));
         notes.into_iter().map(told).collect()
     }
-}
 
-/// Makes a configuration of a tree as it was written.
-pub(super) fn load(
-    written: &Node,
-    source: &Source<'_>,
-) -> (Result<AppConfig, Error>, Vec<Warning>) {
-    let mut tree = written.clone();
-    let mut faults = patch(&mut tree);
-    let reading = read::<Document>(&tree);
-    faults.extend(reading.faults);
-    let mut notes: Vec<_> = reading
-        .unknown
-        .into_iter()
-        .map(|about| Note { code: Warning::UNKNOWN_KEY, about })
-        .collect();
-    // What is found below is told by paths in the patched tree, or in the one before.
-    let place = |fault: Fault| {
+    fn told(&self, fault: Fault) -> Problem {
+        fault.told(self.text.as_deref())
+    }
+
+    /// Finds the place of a fault that is told by a path in the present spellings, or by one
+    /// as it was written.
+    fn locate(&self, fault: Fault) -> Fault {
         let is_there = |tree: &Node| tree.get(&fault.key).is_some();
-        if is_there(written) && !is_there(&tree) {
-            return written.locate(fault);
-        }
-        tree.locate(fault)
-    };
-    let mut made = None;
-    if let (Some(document), true) = (reading.value, faults.is_empty()) {
-        let Findings { faults: mut wrong, notes: mut more } = look(&document, &tree, written);
-        let overlay = overlay(&document, source.folder, &mut more);
-        let files = files(&document, source.folder);
-        wrong.extend(overlay.as_ref().err().cloned());
-        wrong.extend(files.as_ref().err().into_iter().flatten().cloned());
-        faults.extend(wrong.into_iter().map(&place));
-        notes.extend(more.into_iter().map(|note| Note { about: place(note.about), ..note }));
-        if let (Ok(overlay), Ok(files), Ok(app), Ok(strategy), true) =
-            (overlay, files, app(&document), strategy(&document), faults.is_empty())
-        {
-            let mut config = AppConfig {
-                origin: source.origin.to_owned(),
-                document,
-                overlay,
-                files,
-                new_guest: None,
-                app,
-                strategy,
-                definition: serde_json::Value::Null,
-            };
-            config.define();
-            made = Some(config);
+        if fault.span.is_some() || fault.key.starts_with('-') {
+            fault
+        } else if is_there(&self.written) && !is_there(&self.tree) {
+            self.written.locate(fault)
+        } else {
+            self.tree.locate(fault)
         }
     }
-    let invalid =
-        || Error::Invalid { origin: source.origin.to_owned(), problems: source.problems(faults) };
-    (made.ok_or_else(invalid), source.warnings(notes))
+}
+
+/// Makes a configuration of what is written. Files that it names are looked for in `folder`.
+pub(super) fn load(
+    mut origin: Origin,
+    folder: Option<&Path>,
+) -> (Result<AppConfig, Error>, Vec<Warning>) {
+    let mut faults = patch(&mut origin.tree);
+    let reading = read::<Document>(&origin.tree);
+    faults.extend(reading.faults);
+    let unknown = |about| Note { code: Warning::UNKNOWN_KEY, about };
+    let mut notes: Vec<_> = reading.unknown.into_iter().map(unknown).collect();
+    let (Some(document), true) = (reading.value, faults.is_empty()) else {
+        return (Err(origin.invalid(faults)), origin.warnings(notes));
+    };
+
+    let Findings { mut faults, notes: more } = look(&document, &origin.tree, &origin.written);
+    notes.extend(more);
+    let overlay = overlay(&document, folder, &mut notes);
+    let files = files(&document, folder);
+    faults.extend(overlay.as_ref().err().cloned());
+    faults.extend(files.as_ref().err().into_iter().flatten().cloned());
+    let warnings = origin.warnings(notes);
+    let (Ok(overlay), Ok(files), Ok(app), Ok(strategy), true) =
+        (overlay, files, app(&document), strategy(&document), faults.is_empty())
+    else {
+        return (Err(origin.invalid(faults)), warnings);
+    };
+    let mut config = AppConfig {
+        origin: Arc::new(origin),
+        document,
+        overlay,
+        files,
+        new_guest: None,
+        app,
+        strategy,
+        definition: serde_json::Value::Null,
+    };
+    config.define();
+    (Ok(config), warnings)
 }

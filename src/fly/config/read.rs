@@ -38,7 +38,7 @@ pub(super) fn read<T: DeserializeOwned>(tree: &Node) -> Reading<T> {
         let (value, last) = match T::deserialize(Reader { node: &rest, unknown: &unknown }) {
             Ok(value) => (Some(value), true),
             Err(wrong) => {
-                let fault = wrong.at(&rest).0;
+                let fault = wrong.fault(&rest);
                 let last = faults.len() >= MAX_FAULTS || !take_out(&mut rest, &fault);
                 faults.push(fault);
                 (None, last)
@@ -213,23 +213,38 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     }
 }
 
-/// Why a value cannot be read; its key and place are written into it on the way up.
+/// Why a value cannot be read.
 #[derive(Debug)]
-struct Wrong(Fault, bool);
+enum Wrong {
+    /// It must be something else.
+    Unlike(String),
+    /// This is the matter with it.
+    Matter(String),
+    /// It is known which node it is about.
+    At(Fault),
+}
 
 impl Wrong {
     /// Says which node it is about, unless that is known already.
     fn at(self, node: &Node) -> Self {
+        Self::At(self.fault(node))
+    }
+
+    fn fault(self, node: &Node) -> Fault {
         match self {
-            Self(fault, false) => Self(node.fault(fault.reason), true),
-            known => known,
+            Self::Unlike(wanted) => node.must_be(&wanted),
+            Self::Matter(reason) => node.fault(reason),
+            Self::At(fault) => fault,
         }
     }
 }
 
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.reason)
+        match self {
+            Self::Unlike(wanted) => write!(f, "it must be {wanted}"),
+            Self::Matter(reason) | Self::At(Fault { reason, .. }) => f.write_str(reason),
+        }
     }
 }
 
@@ -237,15 +252,15 @@ impl std::error::Error for Wrong {}
 
 impl de::Error for Wrong {
     fn custom<T: fmt::Display>(text: T) -> Self {
-        Self(Fault::of("", text.to_string()), false)
+        Self::Matter(text.to_string())
     }
 
-    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::custom(format!("it must be {}, and is {}", wanted(expected), told(found)))
+    fn invalid_type(_found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::Unlike(wanted(expected))
     }
 
-    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::invalid_type(found, expected)
+    fn invalid_value(_found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::Unlike(wanted(expected))
     }
 }
 
@@ -262,19 +277,6 @@ fn wanted(expected: &dyn Expected) -> String {
         "a map" => "a table".to_owned(),
         text if text.starts_with("struct ") => "a table".to_owned(),
         text => text.to_owned(),
-    }
-}
-
-fn told(found: Unexpected<'_>) -> String {
-    match found {
-        Unexpected::Bool(value) => format!("{value}"),
-        Unexpected::Signed(number) => format!("the number {number}"),
-        Unexpected::Float(number) => format!("the number {number}"),
-        Unexpected::Str(text) => format!("the text {text:?}"),
-        Unexpected::Seq => "a list".to_owned(),
-        Unexpected::Map => "a table".to_owned(),
-        Unexpected::Unit => "nothing".to_owned(),
-        other => other.to_string(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! A file's values, each with its place: what TOML, JSON and YAML are read to.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use super::problem::Fault;
 use super::text::Span;
@@ -75,17 +74,18 @@ impl Node {
         if let Value::Table(table) = &mut self.value { Some(table) } else { None }
     }
 
-    /// Says what kind of value it is, as in "found a list".
-    pub(super) fn kind(&self) -> String {
-        match &self.value {
+    /// Makes the fault of a value that must be something else, such as `a list`.
+    pub(super) fn must_be(&self, wanted: &str) -> Fault {
+        let found = match &self.value {
             Value::Null => "nothing".to_owned(),
-            Value::Bool(value) => format!("`{value}`"),
-            Value::Integer(number) => format!("the number `{number}`"),
-            Value::Float(number) => format!("the number `{number}`"),
+            Value::Bool(value) => value.to_string(),
+            Value::Integer(number) => format!("the number {number}"),
+            Value::Float(number) => format!("the number {number}"),
             Value::Text(text) => format!("the text {text:?}"),
             Value::List(_) => "a list".to_owned(),
             Value::Table(_) => "a table".to_owned(),
-        }
+        };
+        self.fault(format!("it must be {wanted}, and is {found}"))
     }
 
     /// Writes into each node below what its path is, and drops what is nothing from tables.
@@ -154,13 +154,7 @@ impl Node {
 }
 
 fn join(key: &str, name: &str) -> String {
-    let mut joined = key.to_owned();
-    if !joined.is_empty() {
-        joined.push('.');
-    }
-    // Writing to a text does not fail.
-    let _fine = write!(joined, "{name}");
-    joined
+    if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") }
 }
 
 /// A tree without a text: what a release recorded.

@@ -74,8 +74,10 @@ impl Plan {
 
     /// Returns the IDs of the machines that must be leased.
     pub(super) fn leased(&self) -> Vec<&str> {
-        let changed = self.all_changes().map(|change| change.from().id.as_str());
-        changed.chain(self.destroys.iter().map(|machine| machine.id.as_str())).collect()
+        let reachable = |machine: &&Existing| machine.is_reachable;
+        let changed = self.all_changes().map(Change::from).filter(reachable);
+        let destroyed = self.destroys.iter().filter(reachable);
+        changed.chain(destroyed).map(|machine| machine.id.as_str()).collect()
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::fly::wire::{CheckStatus, MachineConfig};
-use crate::sandbox::options::Pace;
+use crate::sandbox::behavior::Behavior;
+use crate::sandbox::pace::Pace;
 
 /// Returns the names of all checks that a configuration has, as Fly names them.
 fn names(config: &MachineConfig) -> Vec<String> {
@@ -26,13 +27,21 @@ pub(super) fn at(
     config: &MachineConfig,
     started_for: Duration,
     pace: &Pace,
-    ever_pass: bool,
+    behavior: Behavior,
     updated_at: &str,
 ) -> Vec<CheckStatus> {
     if started_for < pace.first_check {
         return Vec::new();
     }
-    let (status, output) = if ever_pass && started_for >= pace.passing_check {
+    let passing = match behavior {
+        Behavior::ChecksNeverPass => false,
+        Behavior::ChecksFlap => {
+            let turn = pace.passing_check.as_millis().max(1);
+            (started_for.as_millis() / turn) % 2 == 1
+        }
+        _ => started_for >= pace.passing_check,
+    };
+    let (status, output) = if passing {
         ("passing", "HTTP GET 200 OK Output: \"ok\"")
     } else {
         ("critical", "connect: connection refused")
@@ -55,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checks_are_absent_then_critical_then_passing() {
+    fn checks_are_absent_then_critical_then_as_they_fare() {
         let config = serde_json::from_value(json!({
             "image": "i",
             "checks": {"alive": {"type": "tcp", "port": 1}},
@@ -63,13 +72,18 @@ mod tests {
         }));
         let config: MachineConfig = config.unwrap();
         let pace = Pace::every(Duration::from_millis(10));
-        let seen = |ms, ever| {
-            let checks = at(&config, Duration::from_millis(ms), &pace, ever, "");
+        let seen = |ms, behavior| {
+            let checks = at(&config, Duration::from_millis(ms), &pace, behavior, "");
             checks.into_iter().map(|c| format!("{} {}", c.name, c.status)).collect::<Vec<_>>()
         };
-        assert!(seen(9, true).is_empty());
-        assert_eq!(seen(10, true), ["alive critical", "servicecheck-00-http-8080 critical"]);
-        assert_eq!(seen(20, true), ["alive passing", "servicecheck-00-http-8080 passing"]);
-        assert_eq!(seen(20, false), ["alive critical", "servicecheck-00-http-8080 critical"]);
+        let critical = ["alive critical", "servicecheck-00-http-8080 critical"];
+        let passing = ["alive passing", "servicecheck-00-http-8080 passing"];
+        assert!(seen(9, Behavior::Healthy).is_empty());
+        assert_eq!(seen(10, Behavior::Healthy), critical);
+        assert_eq!(seen(20, Behavior::Healthy), passing);
+        assert_eq!(seen(20, Behavior::ChecksNeverPass), critical);
+        for (ms, expected) in [(10, critical), (20, passing), (40, critical), (60, passing)] {
+            assert_eq!(seen(ms, Behavior::ChecksFlap), expected, "{ms}");
+        }
     }
 }

@@ -6,6 +6,9 @@ use ulid::Ulid;
 use super::Machine;
 use crate::fly::wire::{Lease, LeaseNonce};
 
+/// Who holds leases that were asked for.
+const OWNER: &str = "sandbox@tokens.fly.io";
+
 /// A lease, as it is kept. It is over when its time is, without anybody's doing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::sandbox) struct Leased {
@@ -61,7 +64,8 @@ impl Machine {
         }
     }
 
-    /// Takes the lease without a nonce, or renews it with one, for `ttl_s` seconds.
+    /// Takes the lease without a nonce, or renews it with one, for `ttl_s` seconds. A new
+    /// description replaces the one before.
     pub(in crate::sandbox) fn take_lease(
         &mut self,
         nonce: Option<&str>,
@@ -73,17 +77,29 @@ impl Machine {
         let live = self.live_lease(now_ms).cloned();
         let expires_at_ms = now_ms + ttl_s * 1000;
         let lease = match (live, nonce) {
-            (Some(lease), _) => Leased { expires_at_ms, ..lease },
+            (Some(lease), _) if description.is_empty() => Leased { expires_at_ms, ..lease },
+            (Some(lease), _) => Leased { expires_at_ms, description, ..lease },
             (None, Some(_)) => return Err(Held::ByNobody),
             (None, None) => Leased {
-                nonce: format!("{:012x}", Ulid::generate().random() & 0xffff_ffff_ffff),
+                nonce: new_nonce(),
                 expires_at_ms,
-                owner: "sandbox@tokens.fly.io".into(),
+                owner: OWNER.into(),
                 description,
                 version: self.instance_id.clone(),
             },
         };
         Ok(self.lease.insert(lease))
+    }
+
+    /// Gives the lease to somebody else, whoever had it.
+    pub(in crate::sandbox) fn steal_lease(&mut self, owner: &str, until_ms: u64) {
+        self.lease = Some(Leased {
+            nonce: new_nonce(),
+            expires_at_ms: until_ms,
+            owner: owner.into(),
+            description: String::new(),
+            version: self.instance_id.clone(),
+        });
     }
 
     /// Gives the lease up.
@@ -97,6 +113,10 @@ impl Machine {
         self.lease = None;
         Ok(())
     }
+}
+
+fn new_nonce() -> String {
+    format!("{:012x}", Ulid::generate().random() & 0xffff_ffff_ffff)
 }
 
 #[cfg(test)]
@@ -124,6 +144,15 @@ mod tests {
         assert!(matches!(late, Err(Held::ByNobody)));
         let second = machine.take_lease(None, 10, String::new(), 15_000).unwrap();
         assert_ne!(second.nonce, nonce);
+    }
+
+    #[test]
+    fn a_stolen_lease_is_somebody_elses() {
+        let mut machine = Machine::default();
+        let nonce = machine.take_lease(None, 10, String::new(), 0).unwrap().nonce.clone();
+        machine.steal_lease("thief", 20_000);
+        let held = machine.take_lease(Some(&nonce), 10, String::new(), 1).unwrap_err();
+        assert_eq!(held, Held::ByOther { owner: "thief".into(), expires_at_ms: 20_000 });
     }
 
     #[test]

@@ -1,19 +1,23 @@
 //! What will become of a machine, and when.
 //!
-//! Every order that a machine gets is turned at once into the steps that follow from it.
-//! Nothing here knows what time it is; steps are due so many milliseconds after another.
+//! Every order that a machine gets is turned at once into the steps that follow from it, up
+//! to the next end of its process. Nothing here knows what time it is; steps are due so many
+//! milliseconds after another.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::MachineState as State;
+use super::exit::{End, Exit};
+use super::log::{Line, line};
+use super::{Machine, MachineState as State};
 use crate::fly::wire::MachineConfig;
-use crate::sandbox::options::{Behavior, Pace};
+use crate::sandbox::behavior::Behavior;
+use crate::sandbox::pace::Pace;
 
-/// How often a machine that crashes is started again, unless its config says otherwise.
-const MAX_RETRIES: u64 = 10;
+/// As long as a machine that is started again and again rests in between, at least.
+const BETWEEN_STARTS: Duration = Duration::from_millis(10);
 
 /// Something that happens to a machine at a moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,8 +26,8 @@ pub(in crate::sandbox) struct Step {
     pub(super) at_ms: u64,
     pub(super) state: State,
     pub(super) event: Option<StepEvent>,
-    /// Lines that are written: provider, level and text.
-    pub(super) lines: Vec<(String, String, String)>,
+    /// Lines that are written.
+    pub(super) lines: Vec<Line>,
 }
 
 /// The event that a step leaves behind.
@@ -41,6 +45,8 @@ pub(in crate::sandbox) struct Life {
     now_ms: u64,
     pace: Pace,
     steps: Vec<Step>,
+    /// How often the machine has been restarted when it runs again after the last step.
+    again: Option<u64>,
 }
 
 /// What a machine is launched with.
@@ -48,17 +54,28 @@ pub(in crate::sandbox) struct Life {
 pub(in crate::sandbox) struct Launch<'a> {
     pub(in crate::sandbox) config: &'a MachineConfig,
     pub(in crate::sandbox) behavior: Behavior,
-    /// Why the image cannot be fetched, if it cannot.
-    pub(in crate::sandbox) image_error: Option<String>,
+    /// What is wrong with the image, if anything is.
+    pub(in crate::sandbox) flaw: Option<ImageFlaw>,
+}
+
+/// Why an image is of no use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::sandbox) enum ImageFlaw {
+    /// It cannot be fetched, for this reason.
+    NotThere(String),
+    /// It does not fit on the disk.
+    TooLarge,
 }
 
 impl Life {
     pub(in crate::sandbox) fn from(now_ms: u64, pace: Pace) -> Self {
-        Self { now_ms, pace, steps: Vec::new() }
+        Self { now_ms, pace, steps: Vec::new(), again: None }
     }
 
-    pub(super) fn into_steps(self) -> Vec<Step> {
-        self.steps
+    /// Gives a machine this life, in place of the one that was ahead of it.
+    pub(in crate::sandbox) fn lead(self, machine: &mut Machine) {
+        machine.ahead = self.steps;
+        machine.again = self.again;
     }
 
     fn wait(&mut self, duration: Duration) {
@@ -93,7 +110,7 @@ impl Life {
         self.step(State::Replacing, Some(("update", "user")));
         self.wait(self.pace.replacing);
         if runs {
-            self.exit(State::Replacing, &Exit { requested_stop: true, ..Exit::default() });
+            self.exit(State::Replacing, &Exit::wanted());
         }
         if let Some(launch) = launch {
             self.step(State::Created, Some(("launch", "user")));
@@ -107,13 +124,13 @@ impl Life {
     pub(in crate::sandbox) fn stop(mut self, auto_destroy: bool) -> Self {
         self.step(State::Stopping, Some(("stop", "user")));
         self.wait(self.pace.stopping);
-        self.exit(State::Stopped, &Exit { requested_stop: true, ..Exit::default() });
+        self.exit(State::Stopped, &Exit::wanted());
         if auto_destroy { self.destroy("flyd") } else { self }
     }
 
     /// The machine is suspended.
     pub(in crate::sandbox) fn suspend(mut self) -> Self {
-        self.step(State::Stopping, Some(("suspend", "user")));
+        self.step(State::Suspending, Some(("suspend", "user")));
         self.wait(self.pace.stopping);
         self.step(State::Suspended, None);
         self
@@ -123,7 +140,7 @@ impl Life {
     pub(in crate::sandbox) fn restart(mut self, launch: &Launch<'_>) -> Self {
         self.step(State::Restarting, Some(("restart", "user")));
         self.wait(self.pace.stopping);
-        self.exit(State::Restarting, &Exit { requested_stop: true, ..Exit::default() });
+        self.exit(State::Restarting, &Exit::wanted());
         self.boot(launch)
     }
 
@@ -137,7 +154,14 @@ impl Life {
 
     /// The machine starts; what follows is a matter of its behavior.
     pub(in crate::sandbox) fn boot(mut self, launch: &Launch<'_>) -> Self {
-        if let Some(error) = &launch.image_error {
+        let flaw = match launch.behavior {
+            Behavior::Unpullable => {
+                let image = &launch.config.image;
+                Some(ImageFlaw::NotThere(format!("failed to get manifest {image}: unauthorized")))
+            }
+            _ => launch.flaw.clone(),
+        };
+        if let Some(ImageFlaw::NotThere(error)) = &flaw {
             let step = self.step(State::Failed, Some(("launch", "flyd")));
             step.lines = vec![line("runner", "error", error)];
             if let Some(event) = &mut step.event {
@@ -145,59 +169,63 @@ impl Life {
             }
             return self;
         }
-        let config = launch.config;
-        let pulling = format!("Pulling container image {}", config.image);
-        self.step(State::Starting, None).lines = vec![
-            line("runner", "info", &pulling),
-            line("runner", "info", "Successfully prepared image"),
-            line("runner", "info", "Configuring firecracker"),
-        ];
-        if let Behavior::SlowStart(more) = launch.behavior {
-            self.wait(more);
+        let pulling = format!("Pulling container image {}", launch.config.image);
+        let lines = &mut self.step(State::Starting, None).lines;
+        lines.push(line("runner", "info", &pulling));
+        if flaw == Some(ImageFlaw::TooLarge) {
+            let text = "Not enough space to unpack image, possibly exceeds maximum of 8GB \
+                        uncompressed";
+            lines.push(line("runner", "error", text));
+            return self;
         }
-        let policy = config.restart.as_ref().and_then(|restart| restart.policy.as_deref());
-        let once = policy == Some("no");
-        let ends = once && config.auto_destroy == Some(true);
-        let retries = match config.restart.as_ref().and_then(|restart| restart.max_retries) {
-            _ if once => 0,
-            Some(retries) if retries > 0 => retries,
-            _ => MAX_RETRIES,
-        };
+        lines.push(line("runner", "info", "Successfully prepared image"));
+        lines.push(line("runner", "info", "Configuring firecracker"));
         match launch.behavior {
-            Behavior::CrashAtStart { exit_code, oom_killed } => {
-                for restart_count in 0..=retries {
-                    self.start();
-                    self.wait(self.pace.exit);
-                    let restarting = restart_count < retries;
-                    let state = if restarting { State::Restarting } else { State::Stopped };
-                    let exit = Exit {
-                        code: exit_code,
-                        oom_killed,
-                        restarting,
-                        restart_count,
-                        ..Exit::default()
-                    };
-                    self.exit(state, &exit);
-                }
-            }
-            _ if ends => {
-                self.start();
-                self.wait(self.pace.exit);
-                self.exit(State::Stopped, &Exit::default());
-            }
-            _ => self.start(),
+            Behavior::NeverStarts => return self,
+            Behavior::SlowStart(more) => self.wait(more),
+            _ => {}
         }
-        let exited = self.steps.last().is_some_and(|step| step.state == State::Stopped);
-        if exited && config.auto_destroy == Some(true) { self.destroy("flyd") } else { self }
+        self.run(launch.config, launch.behavior, 0)
     }
 
-    fn start(&mut self) {
-        self.wait(self.pace.starting);
+    /// The process runs, having been restarted so often, until it ends by itself.
+    pub(super) fn run(mut self, config: &MachineConfig, behavior: Behavior, restarts: u64) -> Self {
+        let rest = if restarts > 0 { BETWEEN_STARTS } else { Duration::ZERO };
+        self.wait(self.pace.starting.max(rest));
         self.step(State::Started, Some(("start", "flyd"))).lines = vec![
             line("init", "info", " INFO Starting init (commit: 0000000)..."),
             line("init", "info", " INFO Preparing to run the command of the image as root"),
             line("app", "info", "listening"),
         ];
+        let Some(end) = End::of(config, behavior, &self.pace) else { return self };
+        self.wait(end.after);
+        self.end(config, end, restarts)
+    }
+
+    /// The process ends, and the restart policy says what follows.
+    pub(in crate::sandbox) fn end(
+        mut self,
+        config: &MachineConfig,
+        end: End,
+        restarts: u64,
+    ) -> Self {
+        let restarting = end.is_followed_by_a_start(config, restarts);
+        let exit = Exit {
+            code: end.code,
+            oom_killed: end.oom_killed,
+            requested_stop: false,
+            restarting,
+            restart_count: restarts,
+        };
+        self.exit(if restarting { State::Restarting } else { State::Stopped }, &exit);
+        if restarting {
+            self.again = Some(restarts + 1);
+            self
+        } else if config.auto_destroy == Some(true) {
+            self.destroy("flyd")
+        } else {
+            self
+        }
     }
 
     fn exit(&mut self, state: State, exit: &Exit) {
@@ -210,68 +238,16 @@ impl Life {
     }
 }
 
-#[derive(Debug, Default)]
-struct Exit {
-    code: i32,
-    oom_killed: bool,
-    requested_stop: bool,
-    restarting: bool,
-    restart_count: u64,
-}
-
-impl Exit {
-    fn request(&self, at_ms: u64) -> Value {
-        let signal = if self.oom_killed { 9 } else { -1 };
-        let exit_event = json!({
-            "exit_code": self.code,
-            "guest_exit_code": self.code,
-            "guest_signal": signal,
-            "signal": signal,
-            "oom_killed": self.oom_killed,
-            "requested_stop": self.requested_stop,
-            "restarting": self.restarting,
-            "exited_at": super::model::timestamp(at_ms),
-        });
-        json!({
-            "exit_event": exit_event,
-            "MonitorEvent": {"exit_event": exit_event},
-            "restart_count": self.restart_count,
-        })
-    }
-
-    fn lines(&self) -> Vec<(String, String, String)> {
-        let code = self.code;
-        if self.oom_killed {
-            return vec![
-                line("app", "error", "Out of memory: Killed process 314 (app)"),
-                line("init", "info", " INFO Main child exited with signal (with signal 'SIGKILL')"),
-                line("init", "info", " INFO Process appears to have been OOM killed!"),
-            ];
-        }
-        let mut lines = Vec::new();
-        if code != 0 {
-            lines.push(line("app", "error", "fatal: the sandbox was ordered to crash"));
-        }
-        let exited = format!(" INFO Main child exited normally with code: {code}");
-        lines.push(line("init", "info", &exited));
-        lines
-    }
-}
-
-fn line(provider: &str, level: &str, text: &str) -> (String, String, String) {
-    (provider.into(), level.into(), text.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(life: Life) -> Vec<String> {
+    fn told(life: &Life) -> Vec<String> {
         let word = |step: &Step| {
             let event = step.event.as_ref().map_or("", |event| &event.kind);
             format!("{} {} {event}", step.at_ms, step.state.as_str()).trim_end().to_owned()
         };
-        life.into_steps().iter().map(word).collect()
+        life.steps.iter().map(word).collect()
     }
 
     fn config(json: Value) -> MachineConfig {
@@ -283,20 +259,20 @@ mod tests {
     }
 
     fn launch(config: &MachineConfig, behavior: Behavior) -> Launch<'_> {
-        Launch { config, behavior, image_error: None }
+        Launch { config, behavior, flaw: None }
     }
 
     #[test]
     fn a_new_machine_is_created_started_and_stays() {
         let config = config(json!({"image": "i"}));
         let life = life().create(Some(&launch(&config, Behavior::Healthy)));
-        assert_eq!(told(life), ["0 created launch", "10 starting", "20 started start"]);
+        assert_eq!(told(&life), ["0 created launch", "10 starting", "20 started start"]);
     }
 
     #[test]
     fn a_machine_that_is_not_launched_is_stopped() {
-        assert_eq!(told(life().create(None)), ["0 created launch", "10 stopped"]);
-        assert_eq!(told(life().update(false, None)), ["0 replacing update", "10 stopped"]);
+        assert_eq!(told(&life().create(None)), ["0 created launch", "10 stopped"]);
+        assert_eq!(told(&life().update(false, None)), ["0 replacing update", "10 stopped"]);
     }
 
     #[test]
@@ -304,7 +280,7 @@ mod tests {
         let config = config(json!({"image": "i"}));
         let life = life().update(true, Some(&launch(&config, Behavior::Healthy)));
         assert_eq!(
-            told(life),
+            told(&life),
             [
                 "0 replacing update",
                 "10 replacing exit",
@@ -322,7 +298,7 @@ mod tests {
         }));
         let life = life().boot(&launch(&config, Behavior::Healthy));
         assert_eq!(
-            told(life),
+            told(&life),
             [
                 "0 starting",
                 "10 started start",
@@ -334,31 +310,30 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_is_repeated_as_the_restart_policy_says() {
+    fn a_crash_is_followed_by_another_run_as_long_as_the_policy_allows() {
         let config = config(json!({
             "image": "i", "restart": {"policy": "on-failure", "max_retries": 1},
         }));
         let crash = Behavior::CrashAtStart { exit_code: 3, oom_killed: false };
-        let steps = life().boot(&launch(&config, crash)).into_steps();
-        let exits: Vec<_> = steps
-            .iter()
-            .filter_map(|step| Some((step.state, step.event.as_ref()?.request.clone()?)))
-            .map(|(state, request)| {
-                let exit = &request["exit_event"];
-                (state, exit["exit_code"].clone(), exit["restarting"].clone())
-            })
-            .collect();
-        assert_eq!(
-            exits,
-            [(State::Restarting, json!(3), json!(true)), (State::Stopped, json!(3), json!(false))]
-        );
+        let first = life().boot(&launch(&config, crash));
+        assert_eq!(told(&first), ["0 starting", "10 started start", "20 restarting exit"]);
+        assert_eq!(first.again, Some(1));
+        let exit = &first.steps[2].event.as_ref().unwrap().request.as_ref().unwrap()["exit_event"];
+        assert_eq!((&exit["exit_code"], &exit["restarting"]), (&json!(3), &json!(true)));
+        let last = life().run(&config, crash, 1);
+        assert_eq!(told(&last), ["10 started start", "20 stopped exit"]);
+        assert_eq!(last.again, None);
     }
 
     #[test]
-    fn an_image_that_is_not_there_fails_the_machine() {
+    fn an_image_that_is_not_there_fails_the_machine_and_one_too_large_holds_it_up() {
         let config = config(json!({"image": "i"}));
-        let image_error = Some("manifest unknown".to_owned());
-        let launch = Launch { config: &config, behavior: Behavior::Healthy, image_error };
-        assert_eq!(told(life().create(Some(&launch))), ["0 created launch", "10 failed launch"]);
+        let mut launch = launch(&config, Behavior::Healthy);
+        launch.flaw = Some(ImageFlaw::NotThere("manifest unknown".to_owned()));
+        assert_eq!(told(&life().create(Some(&launch))), ["0 created launch", "10 failed launch"]);
+        launch.flaw = Some(ImageFlaw::TooLarge);
+        let life = life().boot(&launch);
+        assert_eq!(told(&life), ["0 starting"]);
+        assert!(life.steps[0].lines[1].2.contains("Not enough space"));
     }
 }

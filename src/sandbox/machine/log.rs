@@ -20,3 +20,10 @@ pub(in crate::sandbox) struct LogLine {
     pub(in crate::sandbox) provider: String,
     pub(in crate::sandbox) message: String,
 }
+
+/// A line that a machine will write: who speaks, the level, and the text.
+pub(super) type Line = (String, String, String);
+
+pub(super) fn line(provider: &str, level: &str, text: &str) -> Line {
+    (provider.into(), level.into(), text.into())
+}

@@ -2,20 +2,22 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::fly::wire::ErrorBody;
+use crate::sandbox::access::Permit;
 use crate::sandbox::core::{Core, now_ms};
-use crate::sandbox::machine::{Held, Machine, timestamp};
-use crate::sandbox::state::{App, State};
+use crate::sandbox::machine::{Held, timestamp};
 
 /// A request that has shown a good token.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) core: &'a Core,
+    pub(super) permit: Permit,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -26,11 +28,12 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     pub(super) fn new(
         core: &'a Core,
+        permit: Permit,
         query: Vec<(String, String)>,
         headers: HeaderMap,
         body: Bytes,
     ) -> Self {
-        Self { core, query, headers, body, now_ms: now_ms() }
+        Self { core, permit, query, headers, body, now_ms: now_ms() }
     }
 
     /// Reads the body; an empty one counts as an object without members.
@@ -49,6 +52,16 @@ impl<'a> Call<'a> {
         self.query(key) == Some("true")
     }
 
+    /// Returns a number that may be given, or `usual`.
+    pub(super) fn number(&self, key: &str, usual: usize) -> Result<usize, Refusal> {
+        match self.query(key).filter(|text| !text.is_empty()) {
+            None => Ok(usual),
+            Some(text) => {
+                text.parse().map_err(|error| Refusal::invalid(format!("invalid {key}: {error}")))
+            }
+        }
+    }
+
     /// Returns the lease's nonce that the request shows.
     pub(super) fn nonce(&self) -> Option<&str> {
         let nonce = self.headers.get("fly-machine-lease-nonce")?.to_str().ok()?;
@@ -58,67 +71,127 @@ impl<'a> Call<'a> {
 
 /// An answer with or without a body.
 #[derive(Debug)]
-pub(super) struct Answer(StatusCode, Option<Value>);
+pub(super) struct Answer {
+    status: StatusCode,
+    body: Option<Value>,
+    /// Where a list goes on.
+    next_cursor: Option<String>,
+}
 
 /// What a request comes to.
 pub(super) type Outcome = Result<Answer, Refusal>;
 
 impl Answer {
+    fn of(status: StatusCode, body: Option<Value>) -> Self {
+        Self { status, body, next_cursor: None }
+    }
+
     pub(super) fn ok(body: Value) -> Self {
-        Self(StatusCode::OK, Some(body))
+        Self::of(StatusCode::OK, Some(body))
     }
 
     pub(super) fn created(body: Value) -> Self {
-        Self(StatusCode::CREATED, Some(body))
+        Self::of(StatusCode::CREATED, Some(body))
     }
 
     pub(super) fn accepted() -> Self {
-        Self(StatusCode::ACCEPTED, None)
+        Self::of(StatusCode::ACCEPTED, None)
     }
 
     pub(super) fn no_content() -> Self {
-        Self(StatusCode::NO_CONTENT, None)
+        Self::of(StatusCode::NO_CONTENT, None)
     }
 
     /// The answer to orders that have nothing to tell.
     pub(super) fn done() -> Self {
         Self::ok(json!({"ok": true}))
     }
+
+    /// Tells where the list goes on.
+    pub(super) fn going_on_at(mut self, cursor: Option<String>) -> Self {
+        self.next_cursor = cursor;
+        self
+    }
 }
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        match self {
-            Self(status, Some(body)) => (status, Json(body)).into_response(),
-            Self(status, None) => status.into_response(),
+        let mut response = match self.body {
+            Some(body) => (self.status, Json(body)).into_response(),
+            None => self.status.into_response(),
+        };
+        if let Some(cursor) = self.next_cursor.and_then(|cursor| HeaderValue::try_from(cursor).ok())
+        {
+            response.headers_mut().insert("fly-next-cursor", cursor);
         }
+        response
     }
 }
 
 /// An answer that refuses, in the platform's form.
 #[derive(Debug)]
-pub(super) struct Refusal(StatusCode, String);
+pub(in crate::sandbox) struct Refusal {
+    status: StatusCode,
+    text: String,
+    /// The platform's word for it.
+    word: Option<&'static str>,
+    /// When to ask again, in seconds.
+    retry_after_s: Option<u64>,
+}
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self(status, text.into())
+        Self { status, text: text.into(), word: None, retry_after_s: None }
+    }
+
+    /// Adds the platform's word for it.
+    pub(super) fn word(self, word: &'static str) -> Self {
+        Self { word: Some(word), ..self }
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Authenticate: token validation error")
+    }
+
+    /// It is there, but not for this token.
+    pub(super) fn forbidden() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "unauthorized")
     }
 
     pub(super) fn invalid(text: impl Into<String>) -> Self {
-        Self(StatusCode::BAD_REQUEST, text.into())
+        Self::new(StatusCode::BAD_REQUEST, text)
     }
 
     pub(super) fn not_found(what: &str) -> Self {
-        Self(StatusCode::NOT_FOUND, format!("{what} not found"))
+        Self::new(StatusCode::NOT_FOUND, format!("{what} not found"))
+    }
+
+    /// What is asked for is well-formed and cannot be.
+    pub(super) fn unprocessable(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, text)
     }
 
     /// The resource is not in a state that allows it.
     pub(super) fn precondition(text: impl Into<String>) -> Self {
-        Self(StatusCode::PRECONDITION_FAILED, format!("failed_precondition: {}", text.into()))
+        let text = format!("failed_precondition: {}", text.into());
+        Self::new(StatusCode::PRECONDITION_FAILED, text)
     }
 
     pub(super) fn conflict(text: impl Into<String>) -> Self {
-        Self(StatusCode::CONFLICT, format!("aborted: {}", text.into()))
+        Self::new(StatusCode::CONFLICT, format!("aborted: {}", text.into()))
+    }
+
+    /// The host of a machine does not answer.
+    pub(super) fn host_is_lost() -> Self {
+        let text = "deadline_exceeded: the host of the machine cannot be reached";
+        Self::new(StatusCode::REQUEST_TIMEOUT, text)
+    }
+
+    /// Somebody asks too often, and may ask again after so many milliseconds.
+    pub(super) fn too_often(after_ms: u64, told: bool) -> Self {
+        let text = format!("rate limit exceeded, try again in {after_ms} ms");
+        let retry_after_s = told.then(|| after_ms.div_ceil(1000));
+        Self { retry_after_s, ..Self::new(StatusCode::TOO_MANY_REQUESTS, text) }
     }
 }
 
@@ -136,49 +209,11 @@ impl From<Held> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.0, Json(ErrorBody::new(self.1))).into_response()
+        let body = ErrorBody { status: self.word.map(Into::into), ..ErrorBody::new(self.text) };
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
-}
-
-/// Returns an app or refuses.
-pub(super) fn app<'s>(state: &'s State, name: &str) -> Result<&'s App, Refusal> {
-    state.app(name).ok_or_else(|| Refusal::not_found("app"))
-}
-
-/// Returns an app to change or refuses.
-pub(super) fn app_mut<'s>(state: &'s mut State, name: &str) -> Result<&'s mut App, Refusal> {
-    state.app_mut(name).ok_or_else(|| Refusal::not_found("app"))
-}
-
-/// Returns a machine, also one that is gone, or refuses.
-pub(super) fn machine<'s>(state: &'s State, name: &str, id: &str) -> Result<&'s Machine, Refusal> {
-    app(state, name)?.machines.get(id).ok_or_else(|| Refusal::not_found("machine"))
-}
-
-/// Returns a machine to change or refuses.
-pub(super) fn machine_mut<'s>(
-    state: &'s mut State,
-    name: &str,
-    id: &str,
-) -> Result<&'s mut Machine, Refusal> {
-    app_mut(state, name)?.machines.get_mut(id).ok_or_else(|| Refusal::not_found("machine"))
-}
-
-/// Returns a machine if this request may change it.
-pub(super) fn allowed<'s>(
-    call: &Call<'_>,
-    state: &'s State,
-    name: &str,
-    id: &str,
-) -> Result<&'s Machine, Refusal> {
-    let machine = machine(state, name, id)?;
-    if machine.state.is_gone() {
-        return Err(Refusal::not_found("machine"));
-    }
-    machine.check_lease(call.nonce(), call.now_ms)?;
-    if machine.unreachable {
-        let text = "deadline_exceeded: the host of the machine cannot be reached";
-        return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, text));
-    }
-    Ok(machine)
 }

@@ -3,8 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Call, Outcome, Refusal, machine, machine_mut};
+use super::answer::{Answer, Call, Outcome, Refusal};
+use super::lookup::{living, machine, machine_mut};
 use crate::fly::wire::Lease;
+use crate::sandbox::machine::Host;
 
 /// How long a lease lasts when nothing is said, in seconds.
 const DEFAULT_TTL_S: u64 = 60;
@@ -38,8 +40,8 @@ pub(super) fn take(call: &Call<'_>, name: &str, id: &str) -> Outcome {
         return Err(Refusal::invalid("invalid ttl: it must be at least 1"));
     }
     let mut state = call.core.state();
-    if machine(&state, name, id)?.state.is_gone() {
-        return Err(Refusal::not_found("machine"));
+    if living(&state, name, id)?.host != Host::Ok {
+        return Err(Refusal::host_is_lost());
     }
     let machine = machine_mut(&mut state, name, id)?;
     let lease = machine.take_lease(call.nonce(), ttl_s, description, call.now_ms)?;

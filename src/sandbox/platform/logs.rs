@@ -2,15 +2,19 @@
 
 use serde_json::json;
 
-use super::answer::{Answer, Call, Outcome, Refusal, app};
+use super::answer::{Answer, Call, Outcome, Refusal};
+use super::lookup::app;
 use crate::sandbox::machine::{LogLine, timestamp};
 
 /// As many lines are told at a time.
 const PAGE_LINES: usize = 100;
 
 /// Without a token it tells the newest lines; with the token of the page before, those
-/// that came since.
+/// that came since. Deploy tokens may not read them.
 pub(super) fn get(call: &Call<'_>, name: &str) -> Outcome {
+    if call.permit.is_of_apps() {
+        return Err(Refusal::unauthorized());
+    }
     let given = |key: &str| call.query(key).filter(|text| !text.is_empty());
     let after: Option<u64> = given("next_token")
         .map(str::parse)

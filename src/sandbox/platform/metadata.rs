@@ -1,11 +1,13 @@
-//! Metadata of machines. To change it makes no new version and needs no lease.
+//! Metadata of machines. To change it makes no new version and needs no lease: flyctl marks
+//! machines without the nonce of the lease that it has on them.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Answer, Call, Outcome, Refusal, machine, machine_mut};
+use super::answer::{Answer, Call, Outcome, Refusal};
+use super::lookup::{living, machine, machine_mut};
 use crate::sandbox::machine::Machine;
 
 fn change(machine: &mut Machine, key: &str, value: Option<String>) {
@@ -38,12 +40,16 @@ pub(super) fn set(call: &Call<'_>, name: &str, id: &str, key: &str) -> Outcome {
         value: String,
     }
     let Set { value } = call.json()?;
-    change(machine_mut(&mut call.core.state(), name, id)?, key, Some(value));
+    let mut state = call.core.state();
+    living(&state, name, id)?;
+    change(machine_mut(&mut state, name, id)?, key, Some(value));
     Ok(Answer::no_content())
 }
 
 pub(super) fn remove(call: &Call<'_>, name: &str, id: &str, key: &str) -> Outcome {
-    change(machine_mut(&mut call.core.state(), name, id)?, key, None);
+    let mut state = call.core.state();
+    living(&state, name, id)?;
+    change(machine_mut(&mut state, name, id)?, key, None);
     Ok(Answer::no_content())
 }
 
@@ -56,6 +62,7 @@ pub(super) fn merge(call: &Call<'_>, name: &str, id: &str) -> Outcome {
     }
     let request: Merge = call.json()?;
     let mut state = call.core.state();
+    living(&state, name, id)?;
     let machine = machine_mut(&mut state, name, id)?;
     if request.machine_version.is_some_and(|version| version != machine.instance_id) {
         return Err(Refusal::precondition("the machine has another version"));

@@ -1,36 +1,24 @@
-//! Releases and builds: the platform's book of deploys.
+//! Releases: the platform's book of deploys.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use ulid::Ulid;
 
-use super::answer::{Answer, Call, Outcome, Refusal, app, app_mut};
+use super::answer::{Answer, Call, Outcome, Refusal};
+use super::lookup::{app, app_mut, visible};
 use crate::fly::wire::{CreateRelease, Release, UpdateRelease};
+use crate::sandbox::app::RecordedRelease;
 use crate::sandbox::machine::timestamp;
-use crate::sandbox::state::Recorded;
 
-pub(super) fn begin_build(call: &Call<'_>) -> Answer {
-    let mut state = call.core.state();
-    state.builds += 1;
-    Answer::ok(json!({"id": state.builds, "status": "started", "wallclock_time_ms": 0}))
-}
-
-pub(super) fn finish_build(call: &Call<'_>) -> Outcome {
-    #[derive(Deserialize)]
-    struct Finish {
-        build_id: u64,
-        status: String,
-    }
-    let Finish { build_id, status } = call.json()?;
-    if build_id == 0 || build_id > call.core.state().builds {
-        return Err(Refusal::not_found("build"));
-    }
-    Ok(Answer::ok(json!({"id": build_id, "status": status, "wallclock_time_ms": 1})))
-}
+/// The strategies that a release may have.
+const STRATEGIES: [&str; 6] =
+    ["ROLLING", "BLUEGREEN", "CANARY", "IMMEDIATE", "ROLLING_ONE", "SIMPLE"];
 
 pub(super) fn create(call: &Call<'_>) -> Outcome {
     let request: CreateRelease = call.json()?;
-    call.core.welcome(&request.app_name);
+    visible(call, &request.app_name)?;
+    if !STRATEGIES.contains(&request.strategy.as_str()) {
+        return Err(Refusal::unprocessable(format!("strategy {} is unknown", request.strategy)));
+    }
     let mut state = call.core.state();
     let app = app_mut(&mut state, &request.app_name)?;
     let release = Release {
@@ -40,17 +28,23 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
         in_progress: true,
         status: "pending".into(),
         strategy: request.strategy,
-        user: Some(json!({"id": "usr_1", "email": "sandbox@tokens.fly.io", "name": "Sandbox"})),
+        user: Some("sandbox@tokens.fly.io".into()),
         created_at: timestamp(call.now_ms),
         image_ref: request.image,
         ..Release::default()
     };
     let told = json!({"release": release});
-    let (definition, metadata) = (request.definition, Value::Null);
-    app.releases.push(Recorded { release, definition, metadata });
+    app.releases.push(RecordedRelease {
+        statuses: vec![release.status.clone()],
+        release,
+        build_id: request.build_id,
+        definition: request.definition,
+        metadata: Value::Null,
+    });
     Ok(Answer::created(told))
 }
 
+/// Changes what is recorded of a release; the answer is the release itself.
 pub(super) fn update(call: &Call<'_>, id: &str) -> Outcome {
     const KNOWN: [&str; 5] = ["pending", "running", "complete", "failed", "interrupted"];
     let request: UpdateRelease = call.json()?;
@@ -63,28 +57,31 @@ pub(super) fn update(call: &Call<'_>, id: &str) -> Outcome {
         .apps()
         .find(|(_, app)| app.releases.iter().any(|recorded| recorded.release.id == id))
         .map(|(name, _)| name.clone())
+        .filter(|name| call.permit.sees_app(&state, name))
         .ok_or_else(unknown)?;
     let releases = &mut app_mut(&mut state, &owner)?.releases;
     let recorded =
         releases.iter_mut().find(|recorded| recorded.release.id == id).ok_or_else(unknown)?;
     recorded.release.in_progress = matches!(request.status.as_str(), "pending" | "running");
     recorded.release.stable = request.status == "complete";
+    recorded.statuses.push(request.status.clone());
     recorded.release.status = request.status;
     recorded.metadata = request.metadata.unwrap_or_default();
     Ok(Answer::ok(json!(recorded.release)))
 }
 
 pub(super) fn list(call: &Call<'_>, name: &str) -> Outcome {
+    let limit = call.number("limit", 25)?;
     let state = call.core.state();
-    let limit = call.query("limit").and_then(|limit| limit.parse().ok()).unwrap_or(25);
     let newest = app(&state, name)?.releases.iter().rev().take(limit);
     let releases: Vec<_> = newest.map(|recorded| &recorded.release).collect();
     Ok(Answer::ok(json!({"releases": releases})))
 }
 
+/// Tells the newest release that is complete, bare, as flyctl reads it.
 pub(super) fn current(call: &Call<'_>, name: &str) -> Outcome {
     let state = call.core.state();
     let complete = app(&state, name)?.releases.iter().rev().find(|r| r.release.stable);
     let recorded = complete.ok_or_else(|| Refusal::not_found("release"))?;
-    Ok(Answer::ok(json!({"release": recorded.release})))
+    Ok(Answer::ok(json!(recorded.release)))
 }

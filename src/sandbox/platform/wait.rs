@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 
-use super::answer::{Answer, Call, Outcome, Refusal, machine};
+use super::answer::{Answer, Call, Outcome, Refusal};
+use super::lookup::machine;
 use crate::fly::wire::WaitResponse;
 use crate::sandbox::core::now_ms;
 use crate::sandbox::machine::{Machine, MachineState as State};
@@ -26,10 +27,12 @@ enum Verdict {
     Reached(WaitResponse),
     NotYet,
     Never,
+    Gone,
     UnknownVersion,
 }
 
-/// Answers when the machine is in one of the states, or when the time is over.
+/// Answers when the machine is in one of the states, or when the time is over. A machine that
+/// is destroyed is not found, unless it is waited for that.
 ///
 /// # Cancel safety
 ///
@@ -60,6 +63,7 @@ pub(super) async fn wait(call: &Call<'_>, name: &str, id: &str) -> Outcome {
                     state.as_str()
                 )));
             }
+            Verdict::Gone => return Err(Refusal::not_found("machine")),
             Verdict::UnknownVersion => return Err(Refusal::not_found("machine version")),
             Verdict::NotYet => {}
         }
@@ -106,11 +110,15 @@ impl Wanted {
     }
 
     fn judge(&self, machine: &Machine) -> Verdict {
+        let state = machine.state;
+        let to_the_end = self.wants("destroyed") || self.wants("settled");
+        if state == State::Destroyed && !to_the_end {
+            return Verdict::Gone;
+        }
         if let Some(version) = self.version.as_ref().filter(|v| **v != machine.instance_id) {
             let former = machine.former.contains(version);
             return if former { Verdict::Never } else { Verdict::UnknownVersion };
         }
-        let state = machine.state;
         let newest = machine.events.first().map(|event| event.id.clone());
         let news = self.from_event_id.is_none() || self.from_event_id != newest;
         if news && (self.wants(state.as_str()) || self.wants("settled") && state.is_settled()) {
@@ -121,9 +129,7 @@ impl Wanted {
                 event_id: newest,
             });
         }
-        let to_the_end = self.wants("destroyed") || self.wants("settled");
         match state {
-            State::Destroyed => Verdict::Never,
             State::Destroying | State::Failed if !to_the_end => Verdict::Never,
             _ => Verdict::NotYet,
         }
@@ -157,7 +163,7 @@ mod tests {
         assert_eq!(started.judge(&machine(State::Stopped)), Verdict::NotYet);
         assert_eq!(started.judge(&machine(State::Failed)), Verdict::Never);
         assert_eq!(started.judge(&machine(State::Destroying)), Verdict::Never);
-        assert_eq!(started.judge(&machine(State::Destroyed)), Verdict::Never);
+        assert_eq!(started.judge(&machine(State::Destroyed)), Verdict::Gone);
         assert_eq!(wanted(&["destroyed"]).judge(&machine(State::Destroying)), Verdict::NotYet);
     }
 

@@ -41,6 +41,11 @@ impl OciError {
             .header(WWW_AUTHENTICATE, "Basic realm=\"snowbird sandbox\"".into())
     }
 
+    pub(super) fn denied() -> Self {
+        let message = "requested access to the resource is denied";
+        Self::new(StatusCode::FORBIDDEN, "DENIED", message)
+    }
+
     pub(super) fn app_unknown(name: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "app repository not found")
             .detail(json!({"name": name}))

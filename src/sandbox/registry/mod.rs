@@ -12,8 +12,10 @@ mod repository;
 mod route;
 #[cfg(test)]
 mod tests;
+mod unpack;
 mod upload;
 
 pub(super) use repository::Repository;
 pub(super) use route::routes;
+pub(super) use unpack::weigh;
 pub(super) use upload::Uploads;

@@ -12,7 +12,7 @@ use axum::routing::any;
 
 use super::error::OciError;
 use super::{blob, manifest, upload};
-use crate::sandbox::core::Core;
+use crate::sandbox::core::{Core, now_ms};
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 
@@ -42,9 +42,10 @@ async fn answer(State(core): State<Arc<Core>>, request: Request) -> Response {
 }
 
 async fn dispatch(core: &Arc<Core>, request: Request) -> Result<Response, OciError> {
-    if !core.access.registry(request.headers()) {
-        return Err(OciError::unauthorized());
-    }
+    let permit = core
+        .access
+        .registry(request.headers(), now_ms() / 1000)
+        .ok_or_else(OciError::unauthorized)?;
     let path = request.uri().path().to_owned();
     let rest = path.strip_prefix("/v2").unwrap_or_default().trim_start_matches('/');
     if rest.is_empty() {
@@ -58,10 +59,18 @@ async fn dispatch(core: &Arc<Core>, request: Request) -> Result<Response, OciErr
         return Err(OciError::app_unknown(name));
     }
     let method = request.method().clone();
+    {
+        let state = core.state();
+        let reads = matches!(method, Method::GET | Method::HEAD);
+        let allowed = permit.sees_app(&state, name) || reads && permit.pulls(&state, name);
+        if !allowed {
+            return Err(OciError::denied());
+        }
+    }
     match (place, method) {
         (Place::Blob(digest), Method::HEAD) => blob::head(core, name, digest),
         (Place::Blob(digest), Method::GET) => blob::get(core, name, digest).await,
-        (Place::Uploads, Method::POST) => upload::begin(core, name, &request),
+        (Place::Uploads, Method::POST) => upload::begin(core, &permit, name, &request),
         (Place::Upload(id), Method::PATCH) => upload::patch(core, name, id, request).await,
         (Place::Upload(id), Method::PUT) => upload::close(core, name, id, request).await,
         (Place::Upload(id), Method::GET) => upload::status(core, name, id).await,

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::image::{Descriptor, Digest, Manifest, ManifestFormat, MediaType};
 use crate::sandbox::testing::{World, answer, header, options};
-use crate::sandbox::{Fault, FaultKind, Storage};
+use crate::sandbox::{Fault, FaultKind, Grant, Options, Scope, Storage, Strikes};
 
 const UPLOADS: &str = "/v2/web/blobs/uploads/";
 
@@ -195,13 +195,12 @@ async fn a_cut_connection_leaves_the_bytes_that_came_and_a_lost_answer_the_effec
     let world = World::start().await;
     let opened = world.registry(Method::POST, UPLOADS).send().await.unwrap();
     let location = header(&opened, "location");
-    let fault = |method, what| Fault { method, path_prefix: "/v2/web".into(), nth: 1, what };
-    world.sandbox.inject(fault(Method::PATCH, FaultKind::CutAfter(3)));
+    world.sandbox.inject("PATCH /v2/web=cut:3".parse().unwrap());
     assert!(world.registry(Method::PATCH, &location).body("layer").send().await.is_err());
     let status = world.registry(Method::GET, &location).send().await.unwrap();
     assert_eq!(header(&status, "range"), "0-2");
 
-    world.sandbox.inject(fault(Method::PUT, FaultKind::LostAnswer));
+    world.sandbox.inject("PUT /v2/web=lost".parse().unwrap());
     let close = format!("{location}&digest={}", Digest::of(b"layer"));
     assert!(world.registry(Method::PUT, &close).body("er").send().await.is_err());
     assert_eq!(world.sandbox.blobs().get(&Digest::of(b"layer")), Some(&5));
@@ -211,9 +210,8 @@ async fn a_cut_connection_leaves_the_bytes_that_came_and_a_lost_answer_the_effec
 async fn an_ordered_status_is_answered_and_nothing_is_done() {
     let world = World::start().await;
     world.sandbox.inject(Fault {
-        method: Method::POST,
-        path_prefix: UPLOADS.into(),
-        nth: 2,
+        requests: format!("POST {UPLOADS}").parse().unwrap(),
+        strikes: Strikes::once(2),
         what: FaultKind::Status {
             status: 503,
             headers: vec![("retry-after".into(), "2".into())],
@@ -233,8 +231,7 @@ async fn an_ordered_status_is_answered_and_nothing_is_done() {
 #[tokio::test]
 async fn a_folder_keeps_images_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let options =
-        || crate::sandbox::Options { storage: Storage::Folder(folder.path().into()), ..options() };
+    let options = || Options { storage: Storage::Folder(folder.path().into()), ..options() };
     let manifest = image(b"{}", b"layer");
     let world = World::with(options()).await;
     world.push_blob("web", b"{}").await;
@@ -248,6 +245,67 @@ async fn a_folder_keeps_images_over_a_restart() {
     let path = format!("/v2/web/blobs/{}", Digest::of(b"layer"));
     let body = world.registry(Method::GET, &path).send().await.unwrap().bytes().await.unwrap();
     assert_eq!(&body[..], b"layer");
+}
+
+#[tokio::test]
+async fn a_deploy_token_pushes_to_its_app_and_pulls_in_its_organization() {
+    let grants = vec![Grant { token: "fm2_deploy".into(), scope: Scope::App("web".into()) }];
+    let apps = vec!["web".into(), "api".into(), "shop@acme".into()];
+    let world = World::with(Options { grants, apps, ..options() }).await;
+    for app in ["api", "shop"] {
+        world.push_blob(app, b"{}").await;
+    }
+    let ask = async |method: Method, path: &str| {
+        let url = format!("{}{path}", world.sandbox.url());
+        let request = world.client.request(method, url).basic_auth("x", Some("fm2_deploy"));
+        answer(request.send().await.unwrap()).await
+    };
+    let digest = Digest::of(b"{}");
+    assert_eq!(ask(Method::POST, UPLOADS).await.0, 202);
+    let (status, body) = ask(Method::POST, "/v2/api/blobs/uploads/").await;
+    assert_eq!((status, &body["errors"][0]["code"]), (403, &json!("DENIED")));
+    assert_eq!(ask(Method::GET, &format!("/v2/api/blobs/{digest}")).await.0, 200);
+    assert_eq!(ask(Method::GET, &format!("/v2/shop/blobs/{digest}")).await.0, 403);
+    let mount = |from: &str| format!("{UPLOADS}?mount={digest}&from={from}");
+    assert_eq!(ask(Method::POST, &mount("shop")).await.0, 202, "what it may not see is sent");
+    assert_eq!(ask(Method::POST, &mount("api")).await.0, 201);
+}
+
+#[tokio::test]
+async fn an_image_that_does_not_fit_when_it_is_unpacked_never_starts() {
+    use std::io::Write as _;
+
+    // What does not shrink, followed by as much that does.
+    let mut number = 1_u32;
+    let mut noise = || {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        number.to_be_bytes()[0]
+    };
+    let mut tar: Vec<u8> = (0..50_000).map(|_| noise()).collect();
+    tar.resize(100_000, b'x');
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&tar).unwrap();
+    let gzip: &[u8] = gzip.finish().unwrap().leak();
+    let zstd: &[u8] = zstd::encode_all(&tar[..], 1).unwrap().leak();
+    for (kind, layer) in [("tar+gzip", gzip), ("tar+zstd", zstd), ("tar", tar.leak())] {
+        for (rootfs_bytes, expected) in [(99_999, 408), (100_000, 200)] {
+            let world = World::with(Options { rootfs_bytes, ..options() }).await;
+            world.push_blob("web", b"{}").await;
+            world.push_blob("web", layer).await;
+            let mut manifest = image(b"{}", layer);
+            let media_type = format!("application/vnd.oci.image.layer.v1.{kind}");
+            manifest.layers[0].media_type = MediaType::new(&media_type);
+            let put = put_manifest(&world, "/v2/web/manifests/v1", &manifest).await;
+            assert_eq!(put.status(), StatusCode::CREATED);
+            let create = json!({"config": {"image": "registry.fly.io/web:v1"}});
+            let (_, made) = world.call(Method::POST, "/v1/apps/web/machines", create).await;
+            let at = format!("/v1/apps/web/machines/{}", made["id"].as_str().unwrap());
+            let waited = world.get(&format!("{at}/wait?timeout=1")).await.0;
+            assert_eq!(waited, expected, "{kind} {rootfs_bytes}");
+            let (_, logs) = world.get("/api/v1/apps/web/logs").await;
+            assert_eq!(logs.to_string().contains("Not enough space to unpack"), expected == 408);
+        }
+    }
 }
 
 #[tokio::test]

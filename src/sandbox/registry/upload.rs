@@ -13,6 +13,7 @@ use ulid::Ulid;
 use super::blob::CONTENT_DIGEST;
 use super::error::OciError;
 use crate::image::Digest;
+use crate::sandbox::access::Permit;
 use crate::sandbox::content::Incoming;
 use crate::sandbox::core::{Core, lock};
 
@@ -47,10 +48,16 @@ impl Uploads {
 ///
 /// As the reference implementation does, it opens a session where a whole blob is sent by
 /// `?digest=`, and does not store it.
-pub(super) fn begin(core: &Core, app: &str, request: &Request) -> Result<Response<Body>, OciError> {
+pub(super) fn begin(
+    core: &Core,
+    permit: &Permit,
+    app: &str,
+    request: &Request,
+) -> Result<Response<Body>, OciError> {
     let query = query(request);
     if let (Some(digest), Some(from)) = (query.get("mount"), query.get("from"))
         && let Ok(digest) = digest.parse()
+        && permit.pulls(&core.state(), from)
         && mount(core, app, from, digest)
     {
         return stored(core, app, digest);

@@ -75,18 +75,9 @@ async fn a_machine_that_cannot_be_taken_back_is_named_with_its_reason() {
 async fn a_replacement_that_fails_wakes_the_machine_that_made_way() {
     let world = World::running(CHECKED, 1).await;
     let machine = world.ids().remove(0);
-    let busy = "{\"error\": \"could not reserve resource for machine: no room\"}";
-    let fault = snowbird::sandbox::Fault {
-        method: "POST".parse().unwrap(),
-        path_prefix: format!("/v1/apps/web/machines/{machine}"),
-        nth: 2,
-        what: snowbird::sandbox::FaultKind::Status {
-            status: 412,
-            headers: Vec::new(),
-            body: busy.into(),
-        },
-    };
-    world.sandbox.inject(fault);
+    // Its host has no room for the update.
+    let fault = format!("POST /v1/apps/web/machines/{machine}$=capacity");
+    world.sandbox.inject(fault.parse().unwrap());
     let error = world.deploy(&behaving("crash:1"), TWO).await.unwrap_err();
     assert_eq!(error.code(), "rollout.rolled-back");
     assert_eq!(world.ids(), [machine]);

@@ -1,5 +1,6 @@
 //! Rollouts against the sandbox, through the library.
 
+mod adversity;
 mod bluegreen;
 mod canary;
 mod going_back;

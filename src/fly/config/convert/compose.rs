@@ -11,12 +11,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::fly::config::patches::text;
 use crate::fly::config::problem::Fault;
 use crate::fly::config::read::read;
 use crate::fly::config::rules::Note;
 use crate::fly::config::syntax::Syntax;
 use crate::fly::config::tree::{self, Node};
-use crate::fly::config::{GoDuration, go, words};
+use crate::fly::config::{GoDuration, words};
 
 use super::files::{encode, read_beside};
 
@@ -243,7 +244,7 @@ fn normalize(tree: &mut Node) -> Result<(), Fault> {
                 Some((name.to_owned(), node.with(tree::Value::Text(value.to_owned()))))
             });
             for value in node.table_mut().into_iter().flat_map(|table| table.values_mut()) {
-                value.value = as_text(value);
+                to_text(value);
             }
         }
         if let Some(node) = service.get_mut("depends_on") {
@@ -252,7 +253,7 @@ fn normalize(tree: &mut Node) -> Result<(), Fault> {
             });
         }
         if let Some(user) = service.get_mut("user") {
-            user.value = as_text(user);
+            to_text(user);
         }
         let test = service.get_mut("healthcheck").and_then(Node::table_mut);
         if let Some(node) = test.and_then(|check| check.get_mut("test"))
@@ -279,11 +280,9 @@ fn by_name(node: &mut Node, entry: impl Fn(&str, &Node) -> Option<(String, Node)
     node.value = tree::Value::Table(entries.collect());
 }
 
-fn as_text(node: &Node) -> tree::Value {
-    match &node.value {
-        tree::Value::Bool(value) => tree::Value::Text(value.to_string()),
-        tree::Value::Integer(number) => tree::Value::Text(number.to_string()),
-        tree::Value::Float(number) => tree::Value::Text(go::float(*number)),
-        other => other.clone(),
+/// What is no scalar stays, and is told of as of the wrong type.
+fn to_text(node: &mut Node) {
+    if let Ok(Some(text)) = text(node) {
+        node.value = text;
     }
 }

@@ -15,7 +15,7 @@ use super::files::{encode, read_beside};
 /// The image of the container that gets the deployed one.
 const DEPLOYED: &str = ".";
 
-/// What of a machine's configuration fly.toml's own tables replace in any case.
+/// What of a machine's configuration a deploy sets in any case, and of its `init`.
 const REPLACED: [&str; 10] = [
     "checks",
     "env",
@@ -28,6 +28,7 @@ const REPLACED: [&str; 10] = [
     "statics",
     "stop_config",
 ];
+const REPLACED_IN_INIT: [&str; 4] = ["cmd", "entrypoint", "exec", "swap_size_mb"];
 
 /// Reads what `build.compose` or `machine_config` say of a machine. `experimental` beats the
 /// top level, a compose file both.
@@ -50,6 +51,9 @@ pub(in crate::fly::config) fn overlay(
         if let Some((key, _)) = given {
             notes.push(Note::idle(key, "`build.compose` takes its place"));
         }
+        if !document.container.is_empty() {
+            notes.push(Note::idle("container", "the compose file says it by `build`"));
+        }
         let containers = compose::containers(&compose.file, folder, notes)?;
         return Ok(Some(Map::from_iter([("containers".to_owned(), containers)])));
     }
@@ -62,9 +66,15 @@ pub(in crate::fly::config) fn overlay(
     };
     let mut overlay = decode(key, text, folder)?;
     let wrong = |reason: String| Fault::of(key, reason);
-    for name in REPLACED.iter().filter(|name| overlay.contains_key(**name)) {
-        let reason = format!("its `{name}` has no effect: this file's own settings replace it");
-        notes.push(Note::new("config.key-without-effect", key, reason));
+    let mut replaced = |table: &mut Map<String, Value>, names: &[&str], at: &str| {
+        for name in names.iter().filter(|name| table.remove(**name).is_some()) {
+            let text = format!("its `{at}{name}` has no effect: a deploy sets that itself");
+            notes.push(Note::new("config.key-without-effect", key, text));
+        }
+    };
+    replaced(&mut overlay, &REPLACED, "");
+    if let Some(init) = overlay.get_mut("init").and_then(Value::as_object_mut) {
+        replaced(init, &REPLACED_IN_INIT, "init.");
     }
     if let Some(containers) = overlay.get_mut("containers").and_then(Value::as_array_mut) {
         choose(containers, &document.container, key)?;

@@ -1,6 +1,6 @@
 //! From the file's form to the wire's.
 //!
-//! Whatever does not convert is a [`Fault`] whose key is a path in the patched tree.
+//! What does not convert is told by its path in the patched tree.
 
 mod compose;
 mod containers;

@@ -9,7 +9,8 @@ mod services;
 use super::problem::Fault;
 use super::tree::{Node, Table, Value};
 
-use scalars::{duration, text};
+use scalars::duration;
+pub(super) use scalars::text;
 use services::{check, services};
 
 /// A second in nanoseconds.
@@ -30,7 +31,7 @@ pub(super) fn patch(tree: &mut Node) -> Vec<Fault> {
     each(root, "mounts", |mount| change(mount, "initial_size", &mut faults, text));
     joined(root, &["metric", "metrics"], "metrics", &mut faults);
     change(root, "kill_timeout", &mut faults, |node| duration(node, SECOND));
-    build(root, &mut faults);
+    build(root);
     deploy(root);
     // flyctl always writes this one.
     each(root, "statics", |folder| {
@@ -74,18 +75,14 @@ fn tables(node: Node, faults: &mut Vec<Fault>) -> Vec<Node> {
         Value::List(items) => {
             let (tables, others): (Vec<_>, Vec<_>) =
                 items.into_iter().partition(|item| item.table().is_some());
-            faults.extend(others.iter().map(|other| wrong(other, "a table")));
+            faults.extend(others.iter().map(|other| other.must_be("a table")));
             tables
         }
         _ => {
-            faults.push(wrong(&node, "a table, or a list of tables"));
+            faults.push(node.must_be("a table, or a list of tables"));
             Vec::new()
         }
     }
-}
-
-fn wrong(node: &Node, wanted: &str) -> Fault {
-    node.fault(format!("it must be {wanted}, and is {}", node.kind()))
 }
 
 /// Joins what stands under several names, in their order, to one list.
@@ -198,14 +195,9 @@ fn experimental(root: &mut Table, faults: &mut Vec<Fault>) {
     root.insert("experimental".to_owned(), node);
 }
 
-fn build(root: &mut Table, faults: &mut Vec<Fault>) {
+fn build(root: &mut Table) {
     let Some(node) = root.get_mut("build") else { return };
-    let Some(table) = node.table_mut() else {
-        let fault = wrong(node, "a table");
-        faults.push(fault);
-        root.remove("build");
-        return;
-    };
+    let Some(table) = node.table_mut() else { return };
     if let Some(target) = table.remove("build_target") {
         table.insert("build-target".to_owned(), target);
     }

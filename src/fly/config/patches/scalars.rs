@@ -4,20 +4,18 @@ use crate::fly::config::problem::Fault;
 use crate::fly::config::tree::{Node, Value};
 use crate::fly::config::{GoDuration, go};
 
-use super::wrong;
-
 /// A millisecond in nanoseconds.
 pub(super) const MILLISECOND: u64 = 1_000_000;
 
 /// Makes a text of a number or a boolean, as Go prints it.
-pub(super) fn text(node: &Node) -> Result<Option<Value>, Fault> {
+pub(in crate::fly::config) fn text(node: &Node) -> Result<Option<Value>, Fault> {
     match &node.value {
         Value::Text(text) => Ok(Some(Value::Text(text.clone()))),
         Value::Bool(value) => Ok(Some(Value::Text(value.to_string()))),
         Value::Integer(number) => Ok(Some(Value::Text(number.to_string()))),
         Value::Float(number) => Ok(Some(Value::Text(go::float(*number)))),
         Value::Null | Value::List(_) | Value::Table(_) => {
-            Err(wrong(node, "a text, a number, true or false"))
+            Err(node.must_be("a text, a number, true or false"))
         }
     }
 }
@@ -30,9 +28,9 @@ pub(super) fn integer(node: &Node) -> Result<Option<Value>, Fault> {
         Value::Float(number) if number.is_finite() => Ok(Some(Value::Float(number.trunc()))),
         Value::Text(text) => match text.parse() {
             Ok(number) => Ok(Some(Value::Integer(number))),
-            Err(_) => Err(wrong(node, wanted)),
+            Err(_) => Err(node.must_be(wanted)),
         },
-        _ => Err(wrong(node, wanted)),
+        _ => Err(node.must_be(wanted)),
     }
 }
 
@@ -45,7 +43,7 @@ pub(super) fn duration(node: &Node, unit: u64) -> Result<Option<Value>, Fault> {
         #[expect(clippy::cast_precision_loss, reason = "nobody waits that long")]
         Value::Integer(number) => *number as f64,
         Value::Float(number) => *number,
-        _ => return Err(wrong(node, "a duration such as `10s`, or a number")),
+        _ => return Err(node.must_be("a duration such as `10s`, or a number")),
     };
     match GoDuration::from_units(number, unit) {
         Some(duration) => Ok(Some(Value::Text(duration.to_string()))),

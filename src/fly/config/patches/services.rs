@@ -4,7 +4,7 @@ use crate::fly::config::problem::Fault;
 use crate::fly::config::tree::{Node, Table, Value};
 
 use super::scalars::{MILLISECOND, duration, integer, text};
-use super::{by_name, change, each, tables, wrong};
+use super::{by_name, change, each, tables};
 
 /// `services`: one table or a list; empty ones do not count.
 pub(super) fn services(root: &mut Table, faults: &mut Vec<Fault>) {
@@ -43,13 +43,13 @@ fn concurrency(node: &Node) -> Result<Option<Value>, Fault> {
     let Value::Text(limits) = &node.value else {
         return match node.value {
             Value::Table(_) => Ok(Some(node.value.clone())),
-            _ => Err(wrong(node, "a table, or a text such as `20,25`")),
+            _ => Err(node.must_be("a table, or a text such as `20,25`")),
         };
     };
     let limits = limits
         .split_once(',')
         .and_then(|(soft, hard)| Some((soft.parse::<i64>().ok()?, hard.parse::<i64>().ok()?)));
-    let (soft, hard) = limits.ok_or_else(|| wrong(node, "a table, or a text such as `20,25`"))?;
+    let (soft, hard) = limits.ok_or_else(|| node.must_be("a table, or a text such as `20,25`"))?;
     let entries = [
         ("type", Value::Text("requests".to_owned())),
         ("soft_limit", Value::Integer(soft)),
@@ -75,7 +75,7 @@ fn headers(check: &mut Table, faults: &mut Vec<Fault>) {
         None => shell.with(Value::Text(String::new())),
     });
     match node.table_mut() {
-        None => faults.push(wrong(&node, "a table, or a list of tables with `name` and `value`")),
+        None => faults.push(node.must_be("a table, or a list of tables with `name` and `value`")),
         Some(table) => {
             let names: Vec<_> = table.keys().cloned().collect();
             for name in names {

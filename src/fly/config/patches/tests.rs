@@ -182,7 +182,7 @@ fn what_is_of_no_accepted_form_is_told_and_taken_out() {
         (
             json!({"env": 5}),
             json!({"env": {}}),
-            "env: it must be a table, or a list of tables, and is the number `5`",
+            "env: it must be a table, or a list of tables, and is the number 5",
         ),
         (
             json!({"env": {"A": [1], "B": "2"}}),
@@ -193,7 +193,7 @@ fn what_is_of_no_accepted_form_is_told_and_taken_out() {
             json!({"services": [{"concurrency": 5, "internal_port": 1}]}),
             json!({"services": [{"internal_port": 1}]}),
             "services[0].concurrency: it must be a table, or a text such as `20,25`, and is the \
-          number `5`",
+          number 5",
         ),
         (
             json!({"services": [{"concurrency": "20, 25", "internal_port": 1}]}),
@@ -221,7 +221,7 @@ fn what_is_of_no_accepted_form_is_told_and_taken_out() {
         (
             json!({"kill_timeout": true}),
             json!({}),
-            "kill_timeout: it must be a duration such as `10s`, or a number, and is `true`",
+            "kill_timeout: it must be a duration such as `10s`, or a number, and is true",
         ),
     ] {
         let (got, faults) = patched(&written);

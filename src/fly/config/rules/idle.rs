@@ -13,7 +13,7 @@ const BUILDS: &str = "the image is built by Nix";
 const FLAG: &str = "the `--compression` flag says it";
 
 /// Keys that have no effect, whatever their values.
-const IDLE: [(&str, &str); 12] = [
+const IDLE: [(&str, &str); 13] = [
     ("build.builder", BUILDS),
     ("build.args", BUILDS),
     ("build.buildpacks", BUILDS),
@@ -25,6 +25,7 @@ const IDLE: [(&str, &str); 12] = [
     ("build.build_target", BUILDS),
     ("build.compression", FLAG),
     ("build.compression_level", FLAG),
+    ("deploy.seed_command", "only `fly launch` runs it"),
     ("experimental.lazy_load_images", "the platform does it no more"),
 ];
 
@@ -47,6 +48,12 @@ pub(super) fn look(findings: &mut Findings, document: &Document, written: &Node)
         if looks_encoded(&file.raw_value) {
             let text = "it seems to be base64, but is taken as it is and encoded once more";
             findings.note("config.encoded-twice", format!("files[{n}].raw_value"), text);
+        }
+    }
+    for (n, folder) in document.statics.iter().enumerate() {
+        if !folder.guest_path.starts_with('/') {
+            let text = "it must begin with `/`: a folder of this machine is not uploaded";
+            findings.note("config.static-not-uploaded", format!("statics[{n}].guest_path"), text);
         }
     }
     exponents(findings, written);

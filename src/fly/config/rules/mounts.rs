@@ -3,6 +3,7 @@
 use crate::fly::config::convert::{mount, sizes};
 use crate::fly::config::model::{Document, Mount};
 use crate::fly::config::problem::Fault;
+use crate::fly::config::tree::Value;
 use crate::fly::config::{AppConfig, Error, Strategy};
 
 use super::{Findings, Unknown};
@@ -24,28 +25,29 @@ impl AppConfig {
             let reason = format!("there is no process group `{name}`, only: {}", all.join(", "));
             faults.push(Fault::of("processes", reason));
         }
-        faults.extend(of_groups(&self.document, groups, self.strategy()));
-        if faults.is_empty() { Ok(()) } else { Err(self.invalid_all(faults)) }
-    }
-}
-
-/// Returns what of volumes is wrong with these groups.
-fn of_groups(document: &Document, groups: &[String], strategy: Strategy) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    for group in groups {
-        match mount(document, group) {
-            Err(fault) => faults.push(fault),
-            Ok(Some(_)) if strategy == Strategy::Canary => {
-                let reason = format!(
-                    "`canary` is not possible for process group `{group}`, whose machines have \
-                     volumes"
-                );
-                faults.push(Fault::of("deploy.strategy", reason));
+        let canary = self.strategy() == Strategy::Canary;
+        for group in groups {
+            match mount(&self.document, group) {
+                Err(fault) => faults.push(fault),
+                Ok(Some(_)) if canary => {
+                    let reason = format!(
+                        "`canary` is not possible for process group `{group}`, whose machines \
+                         have volumes"
+                    );
+                    faults.push(Fault::of(self.strategy_key(), reason));
+                }
+                Ok(_) => {}
             }
-            Ok(_) => {}
         }
+        if faults.is_empty() { Ok(()) } else { Err(self.origin.invalid(faults)) }
     }
-    faults
+
+    /// Returns the key that says the strategy, unless the file says another one.
+    fn strategy_key(&self) -> &'static str {
+        let written = self.origin.value("deploy.strategy").map(|node| &node.value);
+        let is = written == Some(&Value::Text(self.strategy().to_string()));
+        if is { "deploy.strategy" } else { "--strategy" }
+    }
 }
 
 pub(super) fn look(findings: &mut Findings, document: &Document) {

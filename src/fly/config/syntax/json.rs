@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::fly::config::problem::Fault;
 use crate::fly::config::text::Span;
-use crate::fly::config::tree::{Node, Value};
+use crate::fly::config::tree::{Node, Table, Value};
 
 use super::MAX_DEPTH;
 
@@ -42,7 +42,7 @@ impl Reader<'_> {
         let value = match raw.get().bytes().next() {
             Some(b'{') => {
                 let Members(members) = serde_json::from_str(raw.get()).map_err(within)?;
-                let mut table = std::collections::BTreeMap::new();
+                let mut table = Table::new();
                 for (name, value) in members {
                     let mut node = self.node(value, depth + 1)?;
                     let at = self.span(name.get());

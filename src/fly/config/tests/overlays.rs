@@ -36,7 +36,8 @@ impl Folder {
 fn settings_in_json_lie_below_those_of_the_file() {
     let text = r#"
         machine_config = '''{
-            "schedule": "daily", "guest": {"cpus": 2, "memory_mb": 512}, "init": {"tty": true},
+            "schedule": "daily", "guest": {"cpus": 2, "memory_mb": 512},
+            "init": {"tty": true, "exec": ["x"]},
             "metadata": {"mine": "1"}, "dns": {"skip_registration": true}, "env": {"A": "1"}
         }'''
         [env]
@@ -55,8 +56,9 @@ fn settings_in_json_lie_below_those_of_the_file() {
             },
         })
     );
-    assert_eq!(codes(&warnings), ["config.key-without-effect"]);
+    assert_eq!(codes(&warnings), ["config.key-without-effect"; 2]);
     assert!(warnings[0].message.contains("its `env` has no effect"), "{}", warnings[0]);
+    assert!(warnings[1].message.contains("its `init.exec` has no effect"), "{}", warnings[1]);
 }
 
 #[test]
@@ -64,14 +66,23 @@ fn settings_in_json_are_merged_with_what_a_machine_has() {
     let existing: MachineConfig = serde_json::from_value(json!({
         "schedule": "daily", "guest": {"cpus": 8, "memory_mb": 8192},
         "dns": {"nameservers": ["a", "b"], "hostname": "h"},
+        "mounts": [{"volume": "v", "name": "data", "path": "/data"}],
     }))
     .unwrap();
-    let text = r#"machine_config = '{"schedule": null, "guest": {"cpus": 2}, "dns": {"nameservers": ["c"]}}'"#;
+    let text = r#"
+        machine_config = """
+            {"schedule": null, "guest": {"cpus": 2}, "dns": {"nameservers": ["c"]}, "mounts": []}
+        """
+        [mounts]
+        source = "data"
+        destination = "/data"
+    "#;
     let config = config(text).machine_config("app", "i", Some(&existing)).unwrap();
     let config = serde_json::to_value(config).unwrap();
     assert_eq!(config["schedule"], Value::Null);
     assert_eq!(config["guest"], json!({"cpus": 2, "memory_mb": 8192}));
     assert_eq!(config["dns"], json!({"nameservers": ["c"], "hostname": "h"}));
+    assert_eq!(config["mounts"][0]["volume"], "v");
 }
 
 #[test]

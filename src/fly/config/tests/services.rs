@@ -124,14 +124,12 @@ fn checks_without_a_port_take_that_of_the_http_service() {
         [checks.a]
         type = 'http'
         headers = [{ name = 'X', value = 1 }]
-        [[checks.b.nothing]]
         [checks.b]
         type = 'tcp'
         port = 9
     ";
-    let text = text.replace("[[checks.b.nothing]]\n", "");
     parts(
-        &text,
+        text,
         "app",
         &[
             ("/checks/a/port", json!(8080)),

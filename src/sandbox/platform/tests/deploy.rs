@@ -1,7 +1,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{MACHINES, config};
+use super::MACHINES;
 use crate::image::{Descriptor, Manifest, ManifestFormat};
 use crate::sandbox::Options;
 use crate::sandbox::testing::{World, answer, options};
@@ -35,38 +35,15 @@ async fn apps_are_made_once_and_unknown_ones_are_not_found() {
     let create = json!({"app_name": "new", "org_slug": "personal"});
     assert_eq!(world.call(Method::POST, "/v1/apps", create.clone()).await.0, 201);
     let (status, body) = world.call(Method::POST, "/v1/apps", create).await;
-    assert_eq!(status, 422);
+    assert_eq!((status, &body["status"]), (422, &json!("name_taken")));
     assert!(body["error"].as_str().unwrap().contains("Name has already been taken"));
     let (_, app) = world.get("/v1/apps/new").await;
     assert_eq!(
         (&app["status"], &app["organization"]["slug"]),
         (&json!("pending"), &json!("personal"))
     );
-    assert_eq!(world.get("/v1/apps").await.1["total_apps"], 3);
-}
-
-#[tokio::test]
-async fn a_volume_belongs_to_one_machine() {
-    let world = World::start().await;
-    let create = json!({"name": "data", "region": "fra", "size_gb": 2});
-    let (_, volume) = world.call(Method::POST, "/v1/apps/web/volumes", create).await;
-    assert_eq!(volume["attached_machine_id"], Value::Null);
-    let mounts = json!({"mounts": [{"volume": volume["id"], "path": "/data"}]});
-    let (id, _) = world.create(json!({"config": config(&mounts)})).await;
-    let (_, volumes) = world.get("/v1/apps/web/volumes").await;
-    assert_eq!(volumes[0]["attached_machine_id"], json!(id));
-    let second = world.call(Method::POST, MACHINES, json!({"config": config(&mounts)})).await;
-    assert_eq!(second.0, 412);
-}
-
-#[tokio::test]
-async fn addresses_are_assigned_and_listed() {
-    let world = World::start().await;
-    let path = "/v1/apps/web/ip_assignments";
-    let (status, ip) = world.call(Method::POST, path, json!({"type": "shared_v4"})).await;
-    assert_eq!((status, &ip["shared"]), (200, &json!(true)));
-    assert_eq!(world.call(Method::POST, path, json!({"type": "v9"})).await.0, 400);
-    assert_eq!(world.get(path).await.1["ips"], json!([ip]));
+    assert_eq!(world.get("/v1/apps?org_slug=personal").await.1["total_apps"], 3);
+    assert_eq!(world.get("/v1/apps").await.0, 400);
 }
 
 #[tokio::test]
@@ -87,7 +64,7 @@ async fn releases_are_counted_and_the_last_complete_one_is_current() {
         let (code, told) = world.call(Method::PATCH, &path, update).await;
         assert_eq!((code, &told["status"]), (200, &json!(status)));
     }
-    assert_eq!(world.get(current).await.1["release"]["image_ref"], "i:1");
+    assert_eq!(world.get(current).await.1["image_ref"], "i:1");
     let (_, list) = world.get("/api/v1/apps/web/releases?limit=1").await;
     assert_eq!(list["releases"][0]["version"], 2);
     assert_eq!(world.sandbox.releases("web").len(), 2);
@@ -109,15 +86,42 @@ async fn graphql_answers_what_a_deploy_asks() {
     assert_eq!(missing["data"]["app"]["image"], Value::Null);
     let foreign = ask(image, of("nginx")).await;
     assert_eq!(foreign["data"]["app"]["image"]["compressedSize"], "0");
+    let digest = format!("sha256:{}", "1".repeat(64));
+    let foreign = ask(image, of(&format!("ghcr.io/acme/web@{digest}"))).await;
+    assert_eq!(foreign["data"]["app"]["image"]["digest"], json!(digest));
     let web = json!({"appName": "web"});
-    let egress = ask("{app(name:$n){egressIpAddresses{nodes{ip}}}}", web.clone()).await;
+    let egress = "query($appName:String!){app(name:$appName){egressIpAddresses{nodes{id ip \
+                  version region updatedAt}}}}";
+    let egress = ask(egress, web.clone()).await;
     assert_eq!(egress["data"]["app"]["egressIpAddresses"]["nodes"], json!([]));
-    let allowed = ask("{canPerformBluegreenDeployment(name:$appName)}", web.clone()).await;
-    assert_eq!(allowed["data"]["canPerformBluegreenDeployment"], true);
-    let release = "{app(name:$n){currentReleaseUnprocessed{configDefinition}}}";
-    assert_eq!(ask(release, web).await["data"]["app"]["currentReleaseUnprocessed"], Value::Null);
-    let unknown = ask(release, json!({"appName": "nobody"})).await;
-    assert_eq!(unknown["errors"][0]["message"], "Could not find App");
+    let allowed = "query($appName:String!){canPerformBluegreenDeployment(name:$appName)}";
+    assert_eq!(ask(allowed, web.clone()).await["data"]["canPerformBluegreenDeployment"], true);
+    world.sandbox.allow_bluegreen("web", false);
+    assert_eq!(ask(allowed, web.clone()).await["data"]["canPerformBluegreenDeployment"], false);
+    let release = "query($appName:String!){app(name:$appName){currentReleaseUnprocessed{\
+                   configDefinition}}}";
+    assert_eq!(
+        ask(release, web.clone()).await["data"]["app"]["currentReleaseUnprocessed"],
+        Value::Null
+    );
+    let compact = "query($appName:String!){appcompact:app(name:$appName){id status deployed \
+                   organization{slug paidPlan} postgresAppRole: role{name}}}";
+    let compact = ask(compact, web.clone()).await;
+    assert_eq!(
+        compact["data"]["appcompact"],
+        json!({"id": "web", "status": "pending", "deployed": false,
+               "organization": {"slug": "personal", "paidPlan": false}, "postgresAppRole": null})
+    );
+    for (query, variables, code) in [
+        (release, json!({"appName": "nobody"}), "NOT_FOUND"),
+        ("query($appName:String!){app(name:$appName){magic}}", web.clone(), "undefinedField"),
+        ("mutation{createRelease(input:{}){release{id}}}", web.clone(), "undefinedField"),
+        ("{nothing}", web.clone(), "undefinedField"),
+        ("{app(name:", web, "parseError"),
+    ] {
+        let told = ask(query, variables).await;
+        assert_eq!(told["errors"][0]["extensions"]["code"], code, "{query}");
+    }
 }
 
 #[tokio::test]
@@ -171,10 +175,10 @@ async fn an_image_that_was_pushed_is_found_and_started_by_tag_and_digest() {
         assert_eq!(world.get(&wait).await.1["state"], "started");
     }
     let body = json!({
-        "query": "query{app(name:$appName){image(ref:$imageRef){id digest}}}",
+        "query": "query{app(name:$appName){image(ref:$imageRef){id digest compressedSizeFull}}}",
         "variables": {"appName": "web", "imageRef": by_tag},
     });
     let (_, told) = world.call(Method::POST, "/graphql", body).await;
     let image = &told["data"]["app"]["image"];
-    assert_eq!((&image["digest"], &image["compressedSize"]), (&json!(digest), &json!("2")));
+    assert_eq!((&image["digest"], &image["compressedSizeFull"]), (&json!(digest), &json!("2")));
 }

@@ -1,7 +1,11 @@
 //! Whole requests against a running sandbox.
 
+mod access;
 mod deploy;
+mod lives;
 mod machines;
+mod resources;
+mod world;
 
 use reqwest::Method;
 use serde_json::{Value, json};
