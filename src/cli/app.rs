@@ -20,12 +20,11 @@ impl App {
     /// Finds out which app is meant. fly.toml is read only where the name was not typed.
     pub(super) async fn of(context: &Context, args: &AppArgs) -> Result<Self, Failure> {
         let AppArgs { fly, config, sandbox } = args;
-        let (name, config) = match &fly.app {
-            Some(app) => (app.clone(), None),
-            None => {
-                let config = fly_toml::read(context, &fly_toml::find(config.config.as_deref())?)?;
-                (fly_toml::app_of(&config, None)?, Some(config))
-            }
+        let (name, config) = if let Some(app) = &fly.app {
+            (app.clone(), None)
+        } else {
+            let config = fly_toml::read(context, &fly_toml::find(config.config.as_deref())?)?;
+            (fly_toml::app_of(&config, None)?, Some(config))
         };
         let fly = Fly::of(context, fly, sandbox.as_deref(), &name).await?;
         Ok(Self { name, config, fly })

@@ -143,12 +143,10 @@ impl Back<'_> {
         let credentials = Some(fly_credentials(fly.token()));
         let transport = transport(&image.registry, false);
         let registry = registry(self.context, &image, transport, credentials)?;
-        match registry.resolve(&image).await.map_err(Failure::of)? {
-            Some(digest) => Ok(image.with_digest(digest)),
-            None => {
-                let image = image.to_string();
-                Err(Failure::of(NoRelease::ImageGone { app, version, image }))
-            }
-        }
+        let digest = registry.resolve(&image).await.map_err(Failure::of)?;
+        digest.map(|digest| image.with_digest(digest)).ok_or_else(|| {
+            let image = image.to_string();
+            Failure::of(NoRelease::ImageGone { app, version, image })
+        })
     }
 }

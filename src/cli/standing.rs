@@ -39,7 +39,7 @@ fn listed(error: &Error) -> Option<(String, Vec<[String; 2]>)> {
             for LeftAlone { machine, reason } in left {
                 let runs = machines.entry(machine.clone()).or_default();
                 let parting = if runs.is_empty() { "" } else { ", " };
-                runs.push_str(&format!("{parting}not taken back: {reason}"));
+                *runs = format!("{runs}{parting}not taken back: {reason}");
             }
             (failure.to_string(), machines)
         }
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn many_machines_are_told_one_a_line() {
         let error = unhealthy(&["e1", "e2"], &["e3", "e4000"], &["e2"]);
-        let failure = failure(deploy::Error::Rollout(error));
+        let failure = failure(deploy::Error::from(error));
         insta::assert_snapshot!(failure.text(), @r"
         error: machine e1 of `app` is not healthy: its process exited with code 3
           e1     the new image
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_few_machines_are_told_in_the_sentence() {
-        let failure = failure(deploy::Error::Rollout(unhealthy(&["e1"], &["e3"], &[])));
+        let failure = failure(deploy::Error::from(unhealthy(&["e1"], &["e3"], &[])));
         assert_eq!(failure.text(), failure.account().to_string());
     }
 
@@ -113,7 +113,7 @@ mod tests {
             app: app("cron"),
             deployed: vec![app("web")],
             not_begun: Vec::new(),
-            error: unhealthy(&["e1", "e2", "e3"], &["e4"], &[]),
+            error: Box::new(unhealthy(&["e1", "e2", "e3"], &["e4"], &[])),
         };
         let text = failure(error).text();
         let expected = "app `cron`: machine e1 of `app` is not healthy: its process exited with \

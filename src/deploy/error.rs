@@ -28,7 +28,7 @@ pub enum Error {
     Fly(#[from] fly::Error),
     /// Rolling out failed.
     #[error(transparent)]
-    Rollout(#[from] rollout::Error),
+    Rollout(Box<rollout::Error>),
     /// Rolling out to one of several apps failed; the others are as they were, or as they shall
     /// be.
     #[error("app `{app}`: {error}{}", standing(deployed, not_begun))]
@@ -40,7 +40,7 @@ pub enum Error {
         /// The apps that nothing was done to.
         not_begun: Vec<AppName>,
         /// Why.
-        error: rollout::Error,
+        error: Box<rollout::Error>,
     },
     /// One image cannot be had by apps of several organizations.
     #[error("the apps belong to several organizations: {}", .0.join(", "))]
@@ -61,6 +61,12 @@ fn standing(deployed: &[AppName], not_begun: &[AppName]) -> String {
     format!("{}{}", list("deployed before", deployed), list("not begun", not_begun))
 }
 
+impl From<rollout::Error> for Error {
+    fn from(error: rollout::Error) -> Self {
+        Self::Rollout(Box::new(error))
+    }
+}
+
 impl Error {
     /// Says of what went wrong with the app at `place` how all of `apps` stand.
     pub(super) fn of_app(apps: &[AppName], place: usize, error: rollout::Error) -> Self {
@@ -69,19 +75,19 @@ impl Error {
                 app: app.clone(),
                 deployed: deployed.to_vec(),
                 not_begun: not_begun.to_vec(),
-                error,
+                error: Box::new(error),
             },
-            _ => Self::Rollout(error),
+            _ => Self::from(error),
         }
     }
 
     /// Says which of so many apps cannot be deployed to, before anything is begun.
     pub(super) fn foreseen(app: &AppName, apps: usize, error: rollout::Error) -> Self {
         if apps < 2 {
-            return Self::Rollout(error);
+            return Self::from(error);
         }
         let (app, deployed, not_begun) = (app.clone(), Vec::new(), Vec::new());
-        Self::OneOfSeveral { app, deployed, not_begun, error }
+        Self::OneOfSeveral { app, deployed, not_begun, error: Box::new(error) }
     }
 
     /// Returns why a rollout failed, if that was it.
@@ -98,7 +104,7 @@ impl Error {
             Self::Source(error) => Some(error),
             Self::Push(error) => Some(error),
             Self::Fly(error) => Some(error),
-            Self::Rollout(error) | Self::OneOfSeveral { error, .. } => Some(error),
+            Self::Rollout(error) | Self::OneOfSeveral { error, .. } => Some(&**error),
             Self::SeveralOrganizations(_) | Self::Interrupted => None,
         }
     }

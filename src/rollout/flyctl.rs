@@ -56,7 +56,7 @@ pub enum FlyctlError {
     },
     /// Afterwards the machines could not be looked at.
     #[error(transparent)]
-    Inspect(#[from] Error),
+    Inspect(Box<Error>),
     /// The user stopped it.
     #[error("interrupted")]
     Interrupted,
@@ -221,7 +221,8 @@ pub async fn check_digest(
     digest: &str,
     scope: &Scope,
 ) -> Result<(), FlyctlError> {
-    let current = inspect(client, app).await?;
+    let current = inspect(client, app).await;
+    let current = current.map_err(|error| FlyctlError::Inspect(Box::new(error)))?;
     let within = current
         .machines
         .iter()

@@ -116,6 +116,7 @@ pub(in crate::cli) struct ReleaseCommandArgs {
 
 /// What process groups without machines get, and fresh apps.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(in crate::cli) struct NewMachinesArgs {
     /// Give process groups without machines a spare one, too: a second where there are
     /// services, else a standby; `--ha=false` makes one machine

@@ -108,7 +108,9 @@ impl Shared {
 
     fn hide_machines(&self) {
         let all: Vec<_> = self.machines().keys().cloned().collect();
-        all.iter().for_each(|machine| self.hide_machine(machine));
+        for machine in all {
+            self.hide_machine(&machine);
+        }
     }
 }
 
