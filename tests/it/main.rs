@@ -21,6 +21,7 @@ mod plans;
 mod protocol;
 mod push;
 mod refusals;
+mod sandbox_flyctl;
 mod secrets;
 mod support;
 mod whole_way;
