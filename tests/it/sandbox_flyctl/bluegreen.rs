@@ -131,7 +131,7 @@ async fn greens_that_do_not_become_healthy_are_destroyed_and_the_blues_stay() {
     sandbox.set_behavior("web", Behavior::ChecksNeverPass);
     let green = create(&deploy, "01C").await;
     flyctl.wait_for(&green.id, "started").await.unwrap();
-    let sick = flyctl.health(&green.id, Duration::from_millis(500)).await.unwrap_err();
+    let sick = flyctl.health(&green.id, Duration::from_millis(1_500)).await.unwrap_err();
     assert!(sick.contains("(0, 1)") && !sick.contains("(1, 1)"), "{sick}");
     flyctl.destroy(&green.id, "").await.unwrap();
     flyctl.wait_for(&green.id, "destroyed").await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use snowbird::sandbox::{Behavior, Grant, Options, Scope};
+use snowbird::sandbox::{Behavior, Grant, Options, Pace, Scope};
 
 use super::client::{Flyctl, machine_path};
 use super::deploy::Deploy;
@@ -36,6 +36,8 @@ async fn a_crash_loop_is_seen_by_the_smoke_check_and_ends_stopped() {
     sandbox.set_behavior("web", Behavior::CrashAtStart { exit_code: 137, oom_killed: true });
     let mut config = served("nginx");
     config["restart"] = json!({"policy": "on-failure", "max_retries": 4});
+    // Slow enough that the third and fourth exits are seen.
+    sandbox.set_pace(Pace::every(Duration::from_millis(200)));
     let machine = flyctl.launch(&json!({"config": config})).await.unwrap();
     assert_eq!(flyctl.smoke_until_it_fails(&machine.id).await, "the app appears to be crashing");
     flyctl.wait_for(&machine.id, "stopped").await.unwrap();

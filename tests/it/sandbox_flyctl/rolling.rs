@@ -151,6 +151,7 @@ async fn a_canary_is_watched_and_destroyed_before_anything_is_changed() {
     sandbox.set_behavior("web", Behavior::CrashAtStart { exit_code: 1, oom_killed: false });
     let mut input = deploy.input(canary);
     input["lease_ttl"] = 300.into();
+    input["config"]["restart"] = json!({"policy": "always"});
     let crashing = flyctl.launch(&input).await.unwrap();
     assert_eq!(flyctl.smoke_until_it_fails(&crashing.id).await, "the app appears to be crashing");
     deploy.end("failed", "the app appears to be crashing").await;

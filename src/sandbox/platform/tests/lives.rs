@@ -67,7 +67,7 @@ async fn what_is_no_behavior_is_refused_with_those_that_are() {
 async fn a_machine_runs_well_and_crashes_later() {
     let world = World::start().await;
     let later = config(&json!({
-        "env": {"SNOWBIRD_SANDBOX": "crash-later:0.3"},
+        "env": {"SNOWBIRD_SANDBOX": "crash-later:1"},
         "restart": {"policy": "on-failure", "max_retries": 1},
     }));
     let (id, _) = world.create(json!({"config": later})).await;
@@ -160,7 +160,7 @@ async fn a_suspended_machine_passes_through_suspending_and_starts_again() {
     let world = World::start().await;
     let (id, _) = world.create(json!({"config": config(&json!({}))})).await;
     world.reach(&id, "started").await;
-    world.sandbox.set_pace(Pace::every(Duration::from_millis(200)));
+    world.sandbox.set_pace(Pace::every(Duration::from_millis(600)));
     let path = format!("{MACHINES}/{id}");
     assert_eq!(world.call(Method::POST, &format!("{path}/suspend"), json!({})).await.0, 200);
     assert_eq!(world.machine(&id).await["state"], "suspending");
