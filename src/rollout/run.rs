@@ -271,7 +271,9 @@ async fn failed(crew: &Crew<'_>, plan: &Plan, failure: Failure) -> Error {
     if crew.journal.is_clean() && left.is_empty() {
         return match failure {
             Failure::Fly(error) => Error::Fly(error),
-            failure => Error::RolledBack { failure: Box::new(failure), restored_machines: Vec::new() },
+            failure => {
+                Error::RolledBack { failure: Box::new(failure), restored_machines: Vec::new() }
+            }
         };
     }
     let failure = Box::new(failure);
