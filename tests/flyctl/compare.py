@@ -66,8 +66,9 @@ def plain(world):
         config = in_order(renamed(machine["config"], names))
         metadata = config.get("metadata") or {}
         config["metadata"] = {key: metadata[key] for key in metadata if key not in ASIDE}
-        # Both name the same image, one by tag and one by digest.
-        config["image"] = machine["image_ref"].get("digest") or config["image"]
+        # Both name the same image, one by tag and one by digest, each in its own registry.
+        digest = machine["image_ref"].get("digest") or config["image"]
+        config = renamed(config, {config["image"]: digest})
         machines.append({
             "region": machine["region"],
             "state": machine["state"],

@@ -57,8 +57,11 @@ class Sandbox:
         return json.loads(text) if text else None
 
     def machines(self, deleted=False):
-        query = "?include_deleted=true" if deleted else ""
-        return self.ask("GET", f"/v1/apps/{APP}/machines{query}")
+        """Return the machines; without `deleted` those that are here to stay."""
+        if deleted:
+            return self.ask("GET", f"/v1/apps/{APP}/machines?include_deleted=true")
+        machines = self.ask("GET", f"/v1/apps/{APP}/machines")
+        return [machine for machine in machines if machine["state"] != "destroying"]
 
     def volumes(self):
         return self.ask("GET", f"/v1/apps/{APP}/volumes")
@@ -168,6 +171,7 @@ class Deployer:
         else:
             environment |= sandbox.login()
             command += ["--progress", "plain"]
+            command += [] if smoke else ["--smoke-checks=false"]
         done = subprocess.run(
             [*command, *flags],
             cwd=folder,

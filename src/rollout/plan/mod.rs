@@ -105,10 +105,6 @@ pub fn plan(
         })
         .collect();
     groups::check_scope(&all, target, settings)?;
-    if let Some(config) = target.config() {
-        let chosen: Vec<String> = settings.scope.groups.iter().cloned().collect();
-        config.check_groups(&chosen)?;
-    }
 
     let mut free = FreeVolumes::of(&current.volumes);
     let mut plan = Plan { is_first: current.is_first(), ..Plan::default() };
