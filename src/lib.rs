@@ -33,6 +33,7 @@
 //! [`nix::StorePath`]: crate::nix::StorePath
 //! [`sandbox::Sandbox`]: crate::sandbox::Sandbox
 //! [`sandbox::Fault`]: crate::sandbox::Fault
+//! [`sandbox::Behavior`]: crate::sandbox::Behavior
 //!
 #![doc = include_str!("../ARCHITECTURE.md")]
 // Of two definitions of a link the first one counts: above, for rustdoc; in the file, for

@@ -68,11 +68,11 @@ mod tests {
     fn unhealthy(changed: &[&str], unchanged: &[&str], left: &[&str]) -> Error {
         let list = |machines: &[&str]| machines.iter().map(|&m| m.to_owned()).collect();
         Error::Unhealthy {
-            failure: rollout::Failure::Machine {
+            failure: Box::new(rollout::Failure::Machine {
                 machine: "e1".to_owned(),
                 group: "app".to_owned(),
                 reason: "its process exited with code 3".to_owned(),
-            },
+            }),
             standing: Standing { changed: list(changed), unchanged: list(unchanged) },
             left: left
                 .iter()

@@ -13,7 +13,7 @@ use crate::event::{Event, MachineStep};
 use crate::fly::Error as FlyError;
 use crate::fly::wire::Machine;
 
-use super::crew::{Crew, Launch, Stop, first_failure};
+use super::crew::{Crew, NewMachine, Stop, first_failure};
 use super::journal::{Fate, Journal};
 use super::plan::{Change, Existing, Plan, checks};
 use super::rolling;
@@ -74,7 +74,7 @@ async fn make_green<'p>(crew: &Crew<'_>, plan: &'p Plan) -> Result<Vec<Pair<'p>>
         let blue = change.from();
         let mut config = change.config().clone();
         config.metadata.insert(TAG.to_owned(), tag.clone());
-        let launch = Launch {
+        let launch = NewMachine {
             group: &blue.group,
             region: Some(&blue.region),
             config,

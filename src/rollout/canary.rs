@@ -3,7 +3,7 @@
 
 use futures_util::future::join_all;
 
-use super::crew::{Crew, Launch, Stop, first_failure};
+use super::crew::{Crew, NewMachine, Stop, first_failure};
 use super::journal::Journal;
 use super::plan::{Canary, Plan};
 use super::rolling;
@@ -17,7 +17,7 @@ pub(super) async fn run(crew: &Crew<'_>, plan: &Plan) -> Result<(), Stop> {
 
 async fn fly(crew: &Crew<'_>, canary: &Canary) -> Result<(), Stop> {
     let group = canary.group.as_str();
-    let launch = Launch {
+    let launch = NewMachine {
         group,
         region: Some(&canary.region),
         config: canary.config.as_ref().clone(),

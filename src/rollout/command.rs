@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::fly::Error as FlyError;
 use crate::fly::wire::{Machine, MachineConfig};
 
-use super::crew::{Crew, Launch};
+use super::crew::{Crew, NewMachine};
 use super::journal::Journal;
 use super::judge::{Exit, launch_error};
 
@@ -46,7 +46,7 @@ pub(super) enum CommandError {
 pub(super) async fn run(crew: &Crew<'_>, command: Command<'_>) -> Result<(), CommandError> {
     let begun = Instant::now();
     let Command { text, group, config, region, within } = command;
-    let launch = Launch { group, region, config, skip_launch: false, cordoned: false };
+    let launch = NewMachine { group, region, config, skip_launch: false, cordoned: false };
     let made = crew.launch(launch, Journal::passing).await.map_err(CommandError::NotStarted)?;
     let (machine, shown) = (made.id.clone(), text.to_owned());
     let reporter = crew.watch.reporter;
@@ -63,14 +63,12 @@ pub(super) async fn run(crew: &Crew<'_>, command: Command<'_>) -> Result<(), Com
     if ended_by_itself || crew.destroy(&machine, group).await.is_ok() {
         crew.journal.unmade(&machine);
     }
-    match reason {
-        Some(reason) => Err(CommandError::Failed { machine, reason }),
-        None => {
-            let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            reporter.report(Event::CommandSucceeded { machine, command: shown, elapsed_ms });
-            Ok(())
-        }
+    if let Some(reason) = reason {
+        return Err(CommandError::Failed { machine, reason });
     }
+    let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    reporter.report(Event::CommandSucceeded { machine, command: shown, elapsed_ms });
+    Ok(())
 }
 
 /// Why it is not known how a command ended.

@@ -52,7 +52,7 @@ impl From<FlyError> for Stop {
 }
 
 /// A machine that is to be made.
-pub(super) struct Launch<'l> {
+pub(super) struct NewMachine<'l> {
     pub(super) group: &'l str,
     pub(super) region: Option<&'l str>,
     pub(super) config: MachineConfig,
@@ -65,7 +65,7 @@ impl Crew<'_> {
     /// Makes a machine, and has it noted by `note` before anything else can happen.
     pub(super) async fn launch(
         &self,
-        launch: Launch<'_>,
+        launch: NewMachine<'_>,
         note: impl FnOnce(&Journal, &str),
     ) -> Result<Machine, FlyError> {
         let mut config = launch.config;
@@ -78,7 +78,8 @@ impl Crew<'_> {
             ..CreateMachine::default()
         };
         let id = launch_id(launch.group);
-        let made = self.watch.client.create_machine(self.watch.app, request, &id).await?;
+        let made = self.watch.client.create_machine(self.watch.app, request, &id);
+        let made = Box::pin(made).await?;
         note(self.journal, &made.id);
         let step = MachineStep::Created { region: made.region.clone() };
         self.watch.report(&made.id, launch.group, step);
@@ -112,7 +113,7 @@ impl Crew<'_> {
         skip_launch: bool,
     ) -> Result<Machine, Stop> {
         let (group, region) = (create.group.as_str(), create.region.as_deref());
-        let launch = Launch { group, region, config, skip_launch, cordoned: false };
+        let launch = NewMachine { group, region, config, skip_launch, cordoned: false };
         let made = self.launch(launch, |journal, id| journal.made(id, group)).await?;
         if !skip_launch {
             self.settle(group, &made, 0).await?;
@@ -172,7 +173,8 @@ impl Crew<'_> {
         self.journal.note(&from.id, Fate::Changing);
         let nonce = self.leases.nonce(&from.id);
         let (client, app) = (self.watch.client, self.watch.app);
-        match client.update_machine(app, &from.id, nonce.as_ref(), &request).await {
+        let updated = client.update_machine(app, &from.id, nonce.as_ref(), &request);
+        match Box::pin(updated).await {
             Ok(updated) => {
                 self.journal.note(&from.id, Fate::Changed(updated.version().to_owned()));
                 Ok(updated)
@@ -204,7 +206,7 @@ impl Crew<'_> {
         }
         let config = replace.config.as_ref().clone();
         let (region, skip_launch) = (Some(from.region.as_str()), replace.skip_launch);
-        let launch = Launch { group, region, config, skip_launch, cordoned: false };
+        let launch = NewMachine { group, region, config, skip_launch, cordoned: false };
         let note = |journal: &Journal, id: &str| {
             journal.made(id, group);
             journal.note(machine, Fate::Replaced(Some(id.to_owned())));
@@ -227,10 +229,10 @@ impl Crew<'_> {
         let id = machine.id.as_str();
         if self.settings.watches() {
             let watched = Watched { machine: id, group, version: machine.version(), since_ms };
-            let well = async {
+            let well = Box::pin(async {
                 self.watch.until_well(watched).await?;
                 self.machine_checks.run(self, group, machine).await
-            };
+            });
             let well = tokio::select! {
                 biased;
                 () = self.halt.cancelled() => return Err(Stop::Halted),

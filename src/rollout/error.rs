@@ -50,7 +50,7 @@ pub enum Error {
     #[error("{failure}; {}", restored(restored_machines))]
     RolledBack {
         /// What failed.
-        failure: Failure,
+        failure: Box<Failure>,
         /// IDs of the machines that were given back what they ran before.
         restored_machines: Vec<String>,
     },
@@ -58,7 +58,7 @@ pub enum Error {
     #[error("{failure}; {}{}", standing_text(standing), left_text(left))]
     Unhealthy {
         /// What failed.
-        failure: Failure,
+        failure: Box<Failure>,
         /// Which machines run what.
         standing: Standing,
         /// Machines that could not be given back what they ran before, and why.
@@ -155,8 +155,10 @@ impl Explain for Error {
             Self::ReleaseCommand { .. } => {
                 Some("mend it and deploy again, or leave it out with `--skip-release-command`".into())
             }
-            Self::RolledBack { failure: Failure::Fly(error), .. } => error.hint(),
-            Self::RolledBack { .. } => Some("mend it and deploy again".into()),
+            Self::RolledBack { failure, .. } => match &**failure {
+                Failure::Fly(error) => error.hint(),
+                Failure::Machine { .. } => Some("mend it and deploy again".into()),
+            },
             Self::Unhealthy { .. } => Some(
                 "mend it and deploy again, or go back to an earlier release with `snowbird rollback`"
                     .into(),

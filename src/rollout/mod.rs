@@ -42,5 +42,5 @@ pub use plan::{
 };
 pub use run::{Outcome, Request, foresee, preview, run};
 pub use scope::Scope;
-pub use settings::{Addresses, FirstDeploy, NewGroups, Patience, Settings};
+pub use settings::{Addresses, FirstDeploy, NewGroups, OnFailure, Patience, Settings};
 pub use target::Target;

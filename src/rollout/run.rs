@@ -22,7 +22,7 @@ use super::plan::{Change, Existing, LeftAlone, Plan, plan};
 use super::record::Record;
 use super::watch::Watch;
 use super::{
-    Current, Error, Failure, Settings, Target, bluegreen, canary, immediate, provision,
+    Current, Error, Failure, OnFailure, Settings, Target, bluegreen, canary, immediate, provision,
     release_command, rolling,
 };
 
@@ -271,10 +271,13 @@ async fn failed(crew: &Crew<'_>, plan: &Plan, failure: Failure) -> Error {
     if crew.journal.is_clean() && left.is_empty() {
         return match failure {
             Failure::Fly(error) => Error::Fly(error),
-            failure => Error::RolledBack { failure, restored_machines: Vec::new() },
+            failure => {
+                Error::RolledBack { failure: Box::new(failure), restored_machines: Vec::new() }
+            }
         };
     }
-    if !crew.settings.go_back {
+    let failure = Box::new(failure);
+    if crew.settings.on_failure == OnFailure::Stay {
         return Error::Unhealthy { failure, standing: crew.journal.standing(), left };
     }
     let machines = crew.journal.standing().changed.len();

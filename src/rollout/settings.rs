@@ -19,9 +19,8 @@ pub struct Settings {
     pub scope: Scope,
     /// Whether machines are watched after they were changed.
     pub watch: bool,
-    /// Whether machines that were changed get their former configuration back when a deploy
-    /// fails.
-    pub go_back: bool,
+    /// What becomes of machines that were changed when a deploy fails.
+    pub on_failure: OnFailure,
     /// Whether the release command is run.
     pub release_command: bool,
     /// What process groups without machines get.
@@ -44,7 +43,7 @@ impl Default for Settings {
             max_concurrent: 8,
             scope: Scope::default(),
             watch: true,
-            go_back: true,
+            on_failure: OnFailure::GoBack,
             release_command: true,
             new_groups: NewGroups::WithSpares,
             first_deploy: FirstDeploy::default(),
@@ -80,6 +79,15 @@ impl Settings {
         }
         settings
     }
+}
+
+/// What becomes of machines that were changed when a deploy fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// They get back what they ran before.
+    GoBack,
+    /// They stay as they are.
+    Stay,
 }
 
 /// What process groups without machines get.

@@ -33,8 +33,8 @@ pub struct RequestRecord {
     pub at_ms: u64,
     /// The JSON that it brought to the platform, if it did.
     pub body: Option<Value>,
-    /// The status of the answer, sent or lost; nothing while the request is worked on, or
-    /// if its sender went away.
+    /// The status of the answer, sent or lost; nothing while the request is worked on, if its
+    /// sender went away, or if a fault broke the connection before anything was done.
     pub status: Option<u16>,
 }
 
@@ -67,6 +67,7 @@ pub(super) async fn pass(
         requests.len() - 1
     };
     request.extensions_mut().insert(RecordNumber(number));
+    let answered = !matches!(fault, Some(FaultKind::Reset));
     let mut response = match fault {
         Some(fault) => strike(&core, fault, &connection, request, next).await,
         None => next.run(request).await,
@@ -76,7 +77,7 @@ pub(super) async fn pass(
         let text = format!("the sandbox cannot keep its state: {error}");
         response = (StatusCode::INTERNAL_SERVER_ERROR, text).into_response();
     }
-    if let Some(record) = lock(&core.requests).get_mut(number) {
+    if let Some(record) = lock(&core.requests).get_mut(number).filter(|_| answered) {
         record.status = Some(response.status().as_u16());
     }
     if let Ok(id) = HeaderValue::try_from(format!("{}-local", Ulid::generate())) {

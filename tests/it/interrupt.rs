@@ -172,3 +172,32 @@ fn a_sandbox_ends_well_when_it_is_told_to() {
     assert_eq!(ended.code, Some(0), "{ended}");
     assert!(ended.stdout.contains("export FLY_REGISTRY_HOST=127.0.0.1:"), "{ended}");
 }
+
+#[test]
+fn a_run_after_one_that_was_killed_waits_for_its_leases_and_finishes_its_work() {
+    let (fly, world) = (Fly::start(), World::new());
+    world.file("fly.toml", "app = 'web'\n");
+    let path = Archive::small("hello").write(&world, Kind::Gzip);
+    let deploy = ["deploy", path.to_str().unwrap(), &fly.flag(), "--lease-timeout", "4s"];
+    world.run(&deploy).ok();
+
+    world.file("fly.toml", "app = 'web'\n[env]\nSNOWBIRD_SANDBOX = 'slow:60'\n");
+    let mut run = world.start(&deploy);
+    run.wait_until("the machine starts slowly", || {
+        fly.machines("web").iter().any(|machine| machine.state == "starting")
+    });
+    run.signal(Signal::KILL);
+    run.wait();
+    assert_eq!(fly.leases("web"), 2, "nobody could let go of them");
+
+    world.file("fly.toml", "app = 'web'\n[env]\nGREETING = 'hello'\n");
+    let refused = world.run(&deploy);
+    assert_eq!(refused.code, Some(16), "{refused}");
+    assert!(refused.stderr.contains("--wait-lease"), "{refused}");
+    let done = world.run(&[&deploy[..], &["--wait-lease"]].concat()).ok();
+    assert!(done.stderr.contains("waiting for machine"), "{done}");
+    assert_eq!(fly.leases("web"), 0);
+    let env = |machine: &snowbird::fly::wire::Machine| machine.config.clone().unwrap().env;
+    assert!(fly.machines("web").iter().all(|machine| env(machine).contains_key("GREETING")));
+    assert_eq!(fly.releases("web").last().unwrap().status, "complete");
+}

@@ -28,6 +28,7 @@ mod push;
 mod rates;
 mod refusals;
 mod rollout;
+mod sandbox_flyctl;
 mod secrets;
 mod support;
 mod whole_way;

@@ -9,7 +9,7 @@ use clap::builder::BoolishValueParser;
 use super::ScopeArgs;
 use super::duration::{duration, some_time};
 use crate::fly::config::{MaxUnavailable, Strategy};
-use crate::rollout::Settings;
+use crate::rollout::{OnFailure, Settings};
 
 /// How machines are changed, whatever they are changed to.
 #[derive(Debug, Clone, clap::Args)]
@@ -103,7 +103,9 @@ impl RolloutArgs {
     pub(in crate::cli) fn over(&self, mut settings: Settings) -> Settings {
         settings.scope = self.scope.scope();
         settings.watch = !self.detach;
-        settings.go_back = !self.no_rollback;
+        if self.no_rollback {
+            settings.on_failure = OnFailure::Stay;
+        }
         if let Some(strategy) = self.strategy {
             settings.strategy = strategy.into();
         }
@@ -212,7 +214,7 @@ mod tests {
         assert_eq!(settings.patience.wait_timeout, Duration::from_secs(90));
         assert_eq!(settings.patience.lease_ttl, Duration::from_secs(20));
         assert_eq!(settings.patience.without_checks, Duration::ZERO);
-        assert!(!settings.watch && !settings.go_back);
+        assert_eq!((settings.watch, settings.on_failure), (false, OnFailure::Stay));
         assert_eq!(settings.stop_signal, "SIGTERM");
     }
 

@@ -42,7 +42,7 @@ pub(super) fn check_scope(
     settings: &Settings,
 ) -> Result<(), Conflict> {
     let scope = &settings.scope;
-    let mut groups = target.config().map(|config| config.groups()).unwrap_or_default();
+    let mut groups = target.config().map(AppConfig::groups).unwrap_or_default();
     groups.extend(all.iter().map(|(existing, _)| existing.group.clone()));
     groups.sort();
     groups.dedup();

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::fly::config::AppConfig;
 use crate::fly::wire::{AddressKind, MachineConfig};
 
 use super::{Current, Settings, Target};
@@ -92,7 +93,7 @@ pub fn plan(
     image: &str,
     settings: &Settings,
 ) -> Result<Plan, Conflict> {
-    let default_group = target.config().map(|config| config.default_group());
+    let default_group = target.config().map(AppConfig::default_group);
     let group_of = |machine: &_| Existing::of(machine, default_group.as_deref());
     let all: Vec<(Existing, bool)> = current
         .machines
@@ -104,10 +105,14 @@ pub fn plan(
         })
         .collect();
     groups::check_scope(&all, target, settings)?;
+    if let Some(config) = target.config() {
+        let chosen: Vec<String> = settings.scope.groups.iter().cloned().collect();
+        config.check_groups(&chosen)?;
+    }
 
     let mut free = FreeVolumes::of(&current.volumes);
     let mut plan = Plan { is_first: current.is_first(), ..Plan::default() };
-    let wanted = target.config().map(|config| config.groups());
+    let wanted = target.config().map(AppConfig::groups);
     for (existing, _) in all.iter().filter(|(_, within)| *within) {
         if wanted.as_ref().is_some_and(|wanted| !wanted.contains(&existing.group)) {
             plan.destroys.push(existing.clone());

@@ -31,13 +31,14 @@ pub(super) fn prepare(
 ) -> Result<(), Conflict> {
     match settings.strategy {
         Strategy::Rolling | Strategy::Immediate => Ok(()),
-        Strategy::Canary => match with_volume(plan) {
-            Some(change) => Err(Conflict::CanaryWithVolume { group: change.from().group.clone() }),
-            None => {
-                plan.canaries = canaries(plan, target, image)?;
-                Ok(())
+        Strategy::Canary => {
+            if let Some(change) = with_volume(plan) {
+                let group = change.from().group.clone();
+                return Err(Conflict::CanaryWithVolume { group });
             }
-        },
+            plan.canaries = canaries(plan, target, image)?;
+            Ok(())
+        }
         Strategy::Bluegreen => bluegreen(plan, settings),
     }
 }

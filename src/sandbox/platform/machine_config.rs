@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::answer::Refusal;
 use crate::fly::wire::{Guest, MachineConfig};
+use crate::image::Digest;
 
 /// As much memory as each processor of a kind may have, in MiB, and must have.
 const SHARED_MB: (u64, u64) = (256, 2048);
@@ -15,9 +16,7 @@ fn invalid(text: impl std::fmt::Display) -> Refusal {
 
 /// Refuses a config that the platform would refuse.
 pub(super) fn check(config: &MachineConfig) -> Result<(), Refusal> {
-    if config.image.is_empty() {
-        return Err(invalid("config.image is required"));
-    }
+    check_image(&config.image)?;
     config.guest.as_ref().map_or(Ok(()), check_guest)?;
     check_mounts(config)?;
     let policy = config.restart.as_ref().and_then(|restart| restart.policy.as_deref());
@@ -35,6 +34,21 @@ pub(super) fn check(config: &MachineConfig) -> Result<(), Refusal> {
         if !matches!(check.kind.as_deref(), Some("tcp" | "http")) {
             return Err(invalid("the type of a check must be tcp or http"));
         }
+    }
+    Ok(())
+}
+
+fn check_image(image: &str) -> Result<(), Refusal> {
+    if image.is_empty() {
+        return Err(invalid("config.image is required"));
+    }
+    let (name, digest) = match image.split_once('@') {
+        Some((name, digest)) => (name, Some(digest)),
+        None => (image, None),
+    };
+    let digest_is_fine = digest.is_none_or(|digest| digest.parse::<Digest>().is_ok());
+    if name.is_empty() || name.contains(char::is_whitespace) || !digest_is_fine {
+        return Err(invalid(format_args!("config.image {image} is no reference of an image")));
     }
     Ok(())
 }
@@ -122,6 +136,9 @@ mod tests {
         }
         for bad in [
             json!({"image": ""}),
+            json!({"image": "not an image"}),
+            json!({"image": "web@sha256:12"}),
+            json!({"image": "@sha256:12"}),
             json!({"guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 300}}),
             json!({"guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 4096}}),
             json!({"guest": {"cpu_kind": "performance", "cpus": 2, "memory_mb": 2048}}),

@@ -89,9 +89,8 @@ async fn a_lease_that_is_stolen_ends_the_deploy_and_only_that_machine_is_left() 
     let (result, stolen) = tokio::join!(world.deploy(&text, TWO), thief);
     let error = result.unwrap_err();
     assert_eq!(error.code(), "rollout.rolled-back", "{error}");
-    let Error::RolledBack { failure: Failure::Machine { machine, reason, .. }, .. } = &error else {
-        panic!("{error:?}")
-    };
+    let Error::RolledBack { failure, .. } = &error else { panic!("{error:?}") };
+    let Failure::Machine { machine, reason, .. } = &**failure else { panic!("{failure:?}") };
     assert_eq!(*machine, stolen);
     assert!(reason.contains("somebody else has taken its lease"), "{reason}");
     assert!(reason.contains("a rival"), "{reason}");

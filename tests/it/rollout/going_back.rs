@@ -19,7 +19,7 @@ async fn a_crash_takes_the_changed_machines_back_to_what_they_ran() {
     let before = world.machines();
     let error = world.deploy(&behaving("crash:3"), TWO).await.unwrap_err();
     let Error::RolledBack { failure, restored_machines } = &error else { panic!("{error:?}") };
-    assert!(matches!(failure, Failure::Machine { .. }));
+    assert!(matches!(**failure, Failure::Machine { .. }));
     assert_eq!(restored_machines.len(), 1);
     world.assert_runs(ONE);
     for (before, after) in before.iter().zip(world.machines()) {
@@ -35,7 +35,7 @@ async fn a_crash_takes_the_changed_machines_back_to_what_they_ran() {
 #[tokio::test]
 async fn without_going_back_it_is_told_what_runs_where() {
     let mut world = World::running(CHECKED, 3).await;
-    world.settings.go_back = false;
+    world.settings.on_failure = snowbird::rollout::OnFailure::Stay;
     let error = world.deploy(&behaving("crash:3"), TWO).await.unwrap_err();
     assert_eq!(error.code(), "rollout.unhealthy");
     let Error::Unhealthy { standing, left, .. } = error else { unreachable!() };

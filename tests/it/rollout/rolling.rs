@@ -63,9 +63,8 @@ async fn checks_that_never_pass_end_with_the_timeout() {
     world.settings.patience.wait_timeout = Duration::from_secs(2);
     world.sandbox.set_behavior("web", Behavior::ChecksNeverPass);
     let error = world.deploy(CHECKED, ONE).await.unwrap_err();
-    let Error::RolledBack { failure: Failure::Machine { reason, .. }, .. } = error else {
-        panic!("{error:?}")
-    };
+    let Error::RolledBack { failure, .. } = error else { panic!("{error:?}") };
+    let Failure::Machine { reason, .. } = *failure else { panic!("{failure:?}") };
     assert!(reason.starts_with("0 of 1 health checks pass after 2s; `servicecheck-"), "{reason}");
     assert!(world.machines().is_empty(), "a first deploy that fails leaves nothing");
 }

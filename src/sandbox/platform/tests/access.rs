@@ -126,7 +126,7 @@ async fn a_token_is_told_what_it_may_do() {
 async fn a_macaroon_is_discharged_at_the_sandbox_and_the_discharge_runs_out() {
     let world = World::with(Options {
         require_discharge: true,
-        discharge_lifetime: Duration::from_secs(1),
+        discharge_lifetime: Duration::from_secs(2),
         ..options()
     })
     .await;
@@ -145,7 +145,7 @@ async fn a_macaroon_is_discharged_at_the_sandbox_and_the_discharge_runs_out() {
     assert_eq!(status, 201);
     let both = format!("{macaroon},{}", told["discharge"].as_str().unwrap());
     assert_eq!(get(&both).await, 200);
-    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    tokio::time::sleep(Duration::from_millis(3_100)).await;
     assert_eq!(get(&both).await, 401);
     let wrong = world.client.post(&url).json(&ask(vec![1; 80]));
     let (status, told) = answer(wrong.send().await.unwrap()).await;

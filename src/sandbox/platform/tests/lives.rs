@@ -67,7 +67,7 @@ async fn what_is_no_behavior_is_refused_with_those_that_are() {
 async fn a_machine_runs_well_and_crashes_later() {
     let world = World::start().await;
     let later = config(&json!({
-        "env": {"SNOWBIRD_SANDBOX": "crash-later:0.3"},
+        "env": {"SNOWBIRD_SANDBOX": "crash-later:1"},
         "restart": {"policy": "on-failure", "max_retries": 1},
     }));
     let (id, _) = world.create(json!({"config": later})).await;
@@ -135,11 +135,32 @@ async fn checks_flap_and_sockets_are_told_by_behavior() {
 }
 
 #[tokio::test]
+async fn a_wait_may_be_for_what_comes_after_an_event_and_for_any_lasting_state() {
+    let world = World::start().await;
+    let (id, _) = world.create(json!({"config": config(&json!({}))})).await;
+    let (_, settled) = world.wait(&id, "state=settled&timeout=5").await;
+    assert_eq!(settled["state"], "started");
+    let event = settled["event_id"].as_str().unwrap();
+    let after = format!("state=started&from_event_id={event}");
+    assert_eq!(world.wait(&id, &format!("{after}&timeout=1")).await.0, 408);
+    let path = format!("{MACHINES}/{id}");
+    let update = json!({"config": config(&json!({}))});
+    let longer = format!("{after}&timeout=5");
+    let (waited, updated) = tokio::join!(world.wait(&id, &longer), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        world.call(Method::POST, &path, update).await
+    });
+    assert_eq!((waited.0, &waited.1["version"]), (200, &updated.1["instance_id"]));
+    assert_ne!(waited.1["event_id"], settled["event_id"]);
+    assert_eq!(world.wait(&id, "version=01ARZ&timeout=1").await.0, 404);
+}
+
+#[tokio::test]
 async fn a_suspended_machine_passes_through_suspending_and_starts_again() {
     let world = World::start().await;
     let (id, _) = world.create(json!({"config": config(&json!({}))})).await;
     world.reach(&id, "started").await;
-    world.sandbox.set_pace(Pace::every(Duration::from_millis(200)));
+    world.sandbox.set_pace(Pace::every(Duration::from_millis(600)));
     let path = format!("{MACHINES}/{id}");
     assert_eq!(world.call(Method::POST, &format!("{path}/suspend"), json!({})).await.0, 200);
     assert_eq!(world.machine(&id).await["state"], "suspending");

@@ -61,12 +61,12 @@ async fn a_volume_whose_host_is_full_is_told_otherwise() {
 #[tokio::test]
 async fn an_outage_and_a_storm_strike_as_long_as_they_were_ordered() {
     let world = World::start().await;
-    world.order("* /v1 for:0.3s=status:503");
+    world.order("* /v1 for:1s=status:503");
     world.order("GET /api/v1/organizations#2-3=status:429,retry-after:1:slow down");
     assert_eq!(world.get("/v1/apps/web").await.0, 503);
     assert_eq!(world.get(MACHINES).await.0, 503);
     assert_eq!(world.get("/api/v1/apps/web/releases").await.0, 200);
-    tokio::time::sleep(Duration::from_millis(350)).await;
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
     assert_eq!(world.get("/v1/apps/web").await.0, 200);
     let mut seen = Vec::new();
     for _ in 0..4 {
