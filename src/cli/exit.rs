@@ -128,6 +128,11 @@ impl Failure {
         Self::new(Account::new("arguments.conflict", message))
     }
 
+    /// Makes a failure of an image that is not where it should be.
+    pub(super) fn no_image(message: &str) -> Self {
+        Self::new(Account::new("registry.no-image", message))
+    }
+
     /// Makes the failure of a command that was interrupted.
     pub(super) fn interrupted() -> Self {
         Self::new(Account::new("interrupted", "interrupted"))

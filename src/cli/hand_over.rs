@@ -13,8 +13,8 @@ use super::Context;
 use super::args::RequestArgs;
 use super::exit::{Exit, Failure};
 use super::fly_toml;
+use super::image::{Known, look_up};
 use super::platform::Fly;
-use super::push::{fly_credentials, registry, transport};
 use super::request::{files, image, open};
 use crate::deploy::{Destination, Image, ImageRequest, Origin, build_and_push};
 use crate::event::Event;
@@ -130,15 +130,14 @@ impl Deploy<'_> {
 
     /// Finds out what an image is that was there already.
     async fn look_up(self, reference: Reference) -> Result<Given, Failure> {
-        let (context, fly) = (self.context, self.fly);
-        if reference.digest.is_some() || reference.registry != fly.registry_host(context)? {
+        let Some(first) = self.apps.first() else {
             return Ok(Given { digest: reference.digest, reference });
+        };
+        match look_up(self.context, self.fly, &first.name, &reference).await? {
+            Known::There(digest) => Ok(Given { reference, digest: Some(digest) }),
+            // flyctl finds out for itself.
+            Known::Untold | Known::Gone => Ok(Given { digest: reference.digest, reference }),
         }
-        let credentials = Some(fly_credentials(fly.token()));
-        let transport = transport(&reference.registry, false);
-        let registry = registry(context, &reference, transport, credentials)?;
-        let digest = context.unless_cancelled(registry.resolve(&reference)).await?;
-        Ok(Given { reference, digest })
     }
 
     async fn hand_over(self, app: &App, given: &Given) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ use super::Context;
 use super::args::RequestArgs;
 use super::exit::Failure;
 use super::fly_toml;
+use super::image::{Known, look_up};
 use super::platform::Fly;
 use super::push::{fly_credentials, image_request, registry, repository, transport};
 use crate::deploy::{AppRequest, Image, Request};
@@ -43,6 +44,10 @@ pub(super) async fn prepare(context: &Context, args: &RequestArgs) -> Result<Pre
         apps.push((app, config));
     }
     let image = image(context, args, apps.first().map(|(_, config)| config), &fly, &first)?;
+    let image = match image {
+        Image::Ready(reference) => Image::Ready(by_digest(context, &fly, &first, reference).await?),
+        built @ Image::Build { .. } => built,
+    };
     let apps = apps.into_iter().map(|(app, mut config)| {
         args.configure(&mut config).map_err(Failure::of)?;
         let settings = args.settings(&config);
@@ -131,6 +136,21 @@ async fn of_last_release(
         ),
     });
     Ok(config)
+}
+
+/// Names an image by its digest, as far as the registry tells: a tag may come to mean another.
+async fn by_digest(
+    context: &Context,
+    fly: &Fly,
+    app: &AppName,
+    reference: Reference,
+) -> Result<Reference, Failure> {
+    match look_up(context, fly, app, &reference).await? {
+        Known::There(digest) => Ok(reference.with_digest(digest)),
+        Known::Untold => Ok(reference),
+        Known::Gone => Err(Failure::no_image(&format!("there is no image `{reference}`"))
+            .hint("look for a mistake in its name, or push it with `snowbird push`")),
+    }
 }
 
 /// Decides what the machines shall run. An image that is built is pushed to the repository of

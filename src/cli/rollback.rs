@@ -6,7 +6,7 @@ use super::Context;
 use super::app::App;
 use super::args::RollbackArgs;
 use super::exit::Failure;
-use super::push::{fly_credentials, registry, transport};
+use super::image::{Known, look_up};
 use super::{plan, standing};
 use crate::deploy::{AppRequest, Deployed, Image, Request, deploy};
 use crate::event::Event;
@@ -126,7 +126,7 @@ impl Back<'_> {
         Ok((version, self.image(release).await?))
     }
 
-    /// Returns a release's image, by digest where it is in Fly's registry, which must have it.
+    /// Returns a release's image, by digest as far as Fly's registry tells, which must have it.
     async fn image(self, release: &Release) -> Result<Reference, Failure> {
         let (app, version) = (self.app.name.clone(), release.version);
         if release.image_ref.is_empty() {
@@ -136,17 +136,13 @@ impl Back<'_> {
             let (app, image) = (app.clone(), release.image_ref.clone());
             Failure::of(NoRelease::Unreadable { app, version, image, reason: format!("{error}") })
         })?;
-        let fly = &self.app.fly;
-        if image.registry != fly.registry_host(self.context)? {
-            return Ok(image);
+        match look_up(self.context, &self.app.fly, &app, &image).await? {
+            Known::There(digest) => Ok(image.with_digest(digest)),
+            Known::Untold => Ok(image),
+            Known::Gone => {
+                let image = image.to_string();
+                Err(Failure::of(NoRelease::ImageGone { app, version, image }))
+            }
         }
-        let credentials = Some(fly_credentials(fly.token()));
-        let transport = transport(&image.registry, false);
-        let registry = registry(self.context, &image, transport, credentials)?;
-        let digest = registry.resolve(&image).await.map_err(Failure::of)?;
-        digest.map(|digest| image.with_digest(digest)).ok_or_else(|| {
-            let image = image.to_string();
-            Failure::of(NoRelease::ImageGone { app, version, image })
-        })
     }
 }

@@ -43,7 +43,7 @@ struct Row {
     image: String,
     /// The release, such as `v3`.
     version: String,
-    /// Who holds its lease.
+    /// Who holds its lease, where the platform tells.
     lease: Option<Lease>,
 }
 
@@ -95,5 +95,32 @@ impl Row {
             "id": id, "group": group, "state": state, "region": region, "checks": checks,
             "image": image, "version": version, "lease": lease,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_told_with_its_release_image_and_who_holds_it() {
+        let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let machine = serde_json::from_value(json!({
+            "id": "148e4d5c22e789",
+            "state": "started",
+            "region": "fra",
+            "config": {"image": "registry.fly.io/web:v1", "metadata": {
+                "fly_process_group": "web", "fly_release_version": "8",
+            }},
+            "image_ref": {"registry": "registry.fly.io", "repository": "web", "tag": "v1",
+                "digest": digest},
+            "checks": [{"name": "a", "status": "passing"}, {"name": "b", "status": "critical"}],
+            "lease": {"owner": "me@example.com", "expires_at": 1_800_000_000},
+        }));
+        let row = Row::of(&machine.unwrap());
+        insta::assert_snapshot!(columns(&[row.cells()]), @"148e4d5c22e789  web  started  fra  v8  1/2 checks  registry.fly.io/web@sha256:e3b0c44298fc…  leased by me@example.com until 2027-01-15T08:00:00Z");
+        assert_eq!(row.json()["image"], format!("registry.fly.io/web@{digest}"));
+        let bare = Row::of(&Machine { id: "e1".to_owned(), ..Machine::default() });
+        assert_eq!(columns(&[bare.cells()]), "e1  app      -  0/0 checks");
     }
 }

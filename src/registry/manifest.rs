@@ -64,11 +64,8 @@ impl Registry {
             (None, Some(tag)) => tag.to_string(),
             (None, None) => return Ok(None),
         };
-        match self.manifest_bytes(&image.repository, &reference, ANYTHING).await {
-            Ok(bytes) => Ok(bytes.map(|bytes| Digest::of(&bytes))),
-            Err(Error::NoRepository { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let bytes = self.manifest_bytes(&image.repository, &reference, ANYTHING).await?;
+        Ok(bytes.map(|bytes| Digest::of(&bytes)))
     }
 
     async fn manifest_bytes(

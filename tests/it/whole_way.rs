@@ -177,12 +177,6 @@ fn status_shows_machines_and_the_images_that_they_run() {
     assert_eq!(value["machines"][0]["id"], machine.as_str());
     assert_eq!(value["machines"][0]["image"], image);
     assert_eq!(value["machines"][0]["lease"], Value::Null);
-
-    let path = format!("/v1/apps/web/machines/{machine}/lease?ttl=60");
-    let headers = ["Authorization: Bearer sandbox", "Content-Length: 0"];
-    crate::support::request::request(fly.address(), "POST", &path, &headers).unwrap();
-    let status = world.run(&["status", &fly.flag()]).ok();
-    assert!(status.stdout.contains("leased by "), "{status}");
 }
 
 #[test]
@@ -196,4 +190,23 @@ fn an_image_that_is_in_a_registry_is_deployed_as_it_is() {
     assert_eq!(back.line(), image(&pushed));
     assert_eq!(machines(&fly), [(image(&pushed), "started".to_owned())]);
     assert_eq!(uploads(&fly), sent);
+}
+
+#[test]
+fn an_image_that_is_named_by_a_tag_is_deployed_by_its_digest() {
+    let (fly, world) = (Fly::start(), World::new());
+    world.file("fly.toml", CHECKED);
+    let path = Archive::small("hello").write(&world, Kind::Gzip);
+    let flag = fly.flag();
+    let pushed = world.run(&["deploy", path.to_str().unwrap(), "--tag", "v1", &flag, "-q"]).ok();
+    let tag = format!("{}/web:v1", fly.address());
+    let again = world.run(&["deploy", "--image", &tag, &flag]).ok();
+    assert_eq!(again.line(), pushed.line());
+    assert!(again.stderr.contains("unchanged"), "the tag is of the image that runs: {again}");
+
+    let failed = world.run(&["deploy", "--image", &tag.replace("v1", "v2"), &flag, "--json"]);
+    assert_eq!(failed.code, Some(12), "{failed}");
+    let (code, message) = failed.error();
+    assert_eq!(code, "registry.no-image");
+    assert!(message.contains("web:v2"), "{message}");
 }

@@ -1,8 +1,20 @@
 //! `snowbird rollback`
 
-use snowbird::fly::wire::Machine;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{TWO_GROUPS, deploy, images, result};
+use snowbird::event::{Reporter, Silent};
+use snowbird::fly::config::AppConfig;
+use snowbird::fly::wire::Machine;
+use snowbird::fly::{Client, Endpoints, Token};
+use snowbird::http::{Clients, Retry};
+use snowbird::rollout::{self, Request, Settings, Target};
+use tokio::runtime::Builder;
+use tokio_util::sync::CancellationToken;
+
+use super::{QUICKLY, TWO_GROUPS, deploy, images, result};
+use crate::support::fly::TOKEN;
 use crate::support::world::Outcome;
 use crate::support::{Archive, Fly, Kind, World};
 
@@ -18,6 +30,29 @@ fn three_releases() -> (Fly, World, [String; 3]) {
 fn rollback(fly: &Fly, world: &World, arguments: &[&str]) -> Outcome {
     let to = fly.flag();
     world.run(&[&["rollback", &*to, "--smoke-checks=false", "--json"], arguments].concat())
+}
+
+/// Deploys an image by its tag, as flyctl does.
+fn deploy_by_tag(fly: &Fly, image: &str) {
+    let (config, _) = AppConfig::parse(TWO_GROUPS, Path::new("fly.toml")).unwrap();
+    let mut settings = Settings::of(&config);
+    settings.patience.without_checks = Duration::ZERO;
+    let (url, reporter) = (fly.url(), Arc::new(Silent) as Arc<dyn Reporter>);
+    let client = Client::new(
+        Clients::new(None).unwrap(),
+        Endpoints::new(&url, &url, &url).unwrap(),
+        Token::parse(TOKEN).unwrap(),
+        Retry::new(Arc::clone(&reporter)),
+    );
+    let request = Request {
+        app: "web".parse().unwrap(),
+        target: Target::Config(Box::new(config)),
+        image: image.to_owned(),
+        settings,
+    };
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let deployed = rollout::run(&client, request, reporter, CancellationToken::new());
+    runtime.block_on(deployed).unwrap();
 }
 
 fn without_image(machine: &Machine) -> serde_json::Value {
@@ -62,14 +97,13 @@ fn a_release_that_is_named_comes_back_and_then_there_is_nothing_to_do() {
 #[test]
 fn an_image_is_known_by_all_its_names_and_deployed_by_its_digest() {
     let (fly, world, [_, two, three]) = three_releases();
-    // As flyctl does: by tag.
     let path = Archive::small("two").write(&world, Kind::Plain);
     let to = format!("{}/web:stable", fly.address());
     let token = world.file("token", "sandbox");
     let arguments = ["push", path.to_str().unwrap(), "--to", &to, "--username", "x"];
     let password = ["--password-file", token.to_str().unwrap(), "-q"];
     world.run(&[&arguments[..], &password].concat()).ok();
-    world.run(&["deploy", "--image", &to, "--smoke-checks=false", &fly.flag(), "-q"]).ok();
+    deploy_by_tag(&fly, &to);
     assert_eq!(fly.releases("web").pop().unwrap().image_ref, to);
     // v2 is the same image by another name.
     let back = result(&rollback(&fly, &world, &[]).ok());
@@ -134,6 +168,26 @@ fn what_cannot_come_back_is_told() {
     deploy(&empty, &world, "one");
     let failed = rollback(&empty, &world, &[]);
     assert_eq!(failed.error().0, "rollout.no-earlier-release", "{failed}");
+}
+
+#[test]
+fn an_image_in_the_repository_of_another_app_need_not_be_seen() {
+    let (fly, world) = (Fly::start_with_apps(&["web", "worker"]), World::new());
+    world.file("fly.toml", "app = 'web'\n");
+    world.file("worker.toml", "app = 'worker'\n");
+    let both = ["-c", "fly.toml", "-c", "worker.toml"];
+    let images = ["one", "two"].map(|text| {
+        let path = Archive::small(text).write(&world, Kind::Plain);
+        let to = fly.flag();
+        let arguments = ["deploy", path.to_str().unwrap(), &to];
+        world.run(&[&arguments[..], &both, QUICKLY].concat()).ok().line().to_owned()
+    });
+    let digest = images[0].split_once('@').unwrap().1;
+    fly.inject(format!("GET /v2/web/manifests/{digest}=status:403").parse().unwrap());
+    let back = rollback(&fly, &world, &["--app", "worker"]).ok();
+    assert_eq!(result(&back)["image"], images[0]);
+    assert_eq!(super::images(&fly, "worker"), [&*images[0]]);
+    assert_eq!(super::images(&fly, "web"), [&*images[1]]);
 }
 
 #[test]
