@@ -88,7 +88,6 @@ impl Crew<'_> {
 
     /// Makes a machine for a group that has none, and the one that makes it highly available.
     pub(super) async fn create(&self, create: &Create) -> Result<(), Stop> {
-        let group = create.group.as_str();
         let first = self.create_one(create, create.config.as_ref().clone(), false).await?;
         let mut config = create.config.as_ref().clone();
         match create.spare {
@@ -101,9 +100,7 @@ impl Crew<'_> {
         }
         self.go_on()?;
         let is_standby = create.spare == Some(Spare::Standby);
-        let spare = self.create_one(create, config, is_standby).await?;
-        self.watch.report(&spare.id, group, MachineStep::Done);
-        Ok(())
+        self.create_one(create, config, is_standby).await.map(drop)
     }
 
     async fn create_one(
@@ -115,7 +112,9 @@ impl Crew<'_> {
         let (group, region) = (create.group.as_str(), create.region.as_deref());
         let launch = NewMachine { group, region, config, skip_launch, cordoned: false };
         let made = self.launch(launch, |journal, id| journal.made(id, group)).await?;
-        if !skip_launch {
+        if skip_launch {
+            self.watch.report(&made.id, group, MachineStep::Done);
+        } else {
             self.settle(group, &made, 0).await?;
         }
         Ok(made)

@@ -166,7 +166,11 @@ fn is_same(from: &Existing, next: &MachineConfig) -> bool {
     };
     let runs = from.image.split_once('@').map(|(_, digest)| digest);
     let same_image = from.config.image == next.image || runs == Some(digest);
-    let in_order = matches!(from.state.as_str(), "started" | "starting" | "stopped" | "suspended");
+    // A standby that was just made is `created` for a moment, and nobody starts it.
+    let in_order = matches!(
+        from.state.as_str(),
+        "created" | "started" | "starting" | "stopped" | "suspended"
+    );
     if !same_image || !in_order {
         return false;
     }

@@ -163,5 +163,6 @@ async fn a_blue_on_a_lost_host_is_told_in_part_and_gives_no_lease() {
     assert_eq!(lost.metadata("fly_process_group"), "app", "it is known still");
     assert!(flyctl.managed().await.iter().any(|machine| machine.id == lost.id));
     assert_eq!(flyctl.lease(&lost.id).await.unwrap_err().0, 408);
-    assert_eq!(flyctl.destroy(&lost.id, "").await.unwrap_err().0, 408);
+    // All that is done with it in the end, and that by force.
+    flyctl.destroy(&lost.id, "").await.unwrap();
 }
