@@ -1,5 +1,6 @@
 //! After a failure: machines get back what they ran before.
 
+use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 
 use crate::event::MachineStep;
@@ -90,6 +91,21 @@ async fn restore_config(crew: &Crew<'_>, from: &Existing, version: &str) -> Resu
     let restored = restored.map_err(|error| error.to_string())?;
     let since_ms = restored.events.iter().map(|event| event.timestamp).max().unwrap_or(0);
     await_recovery(crew, from, restored.version(), since_ms).await
+}
+
+/// Starts the machines again that were to make way for others which are not there yet: all that
+/// an interruption leaves time for.
+pub(super) async fn wake_those_without_another(crew: &Crew<'_>, plan: &Plan) {
+    let stopped = plan.all_changes().map(Change::from);
+    let stopped = stopped.filter(|from| crew.journal.fate(&from.id) == Fate::Replaced(None));
+    join_all(stopped.filter(|from| from.is_reachable && from.is_running()).map(async |from| {
+        let (client, app) = (crew.watch.client, crew.watch.app);
+        let nonce = crew.leases.nonce(&from.id);
+        if let Err(error) = client.start_machine(app, &from.id, nonce.as_ref()).await {
+            tracing::warn!(machine = %from.id, %error, "it stays stopped");
+        }
+    }))
+    .await;
 }
 
 /// It has only been stopped.

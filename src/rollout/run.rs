@@ -201,7 +201,12 @@ impl<'a> Parts<'a> {
         };
         if result.is_err() {
             // What the platform cannot be asked for in time ends by itself, or is found next time.
-            let tidied = timeout(TIDY_WITHIN, tidy(&crew)).await;
+            let wake = async {
+                if matches!(result, Err(Error::Interrupted { .. })) {
+                    going_back::wake_those_without_another(&crew, plan).await;
+                }
+            };
+            let tidied = timeout(TIDY_WITHIN, async { tokio::join!(tidy(&crew), wake) }).await;
             tracing::debug!(in_time = tidied.is_ok(), "passing machines were destroyed");
         }
         Done { record: Some(record), result }

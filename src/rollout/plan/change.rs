@@ -167,10 +167,8 @@ fn is_same(from: &Existing, next: &MachineConfig) -> bool {
     let runs = from.image.split_once('@').map(|(_, digest)| digest);
     let same_image = from.config.image == next.image || runs == Some(digest);
     // A standby that was just made is `created` for a moment, and nobody starts it.
-    let in_order = matches!(
-        from.state.as_str(),
-        "created" | "started" | "starting" | "stopped" | "suspended"
-    );
+    let in_order =
+        matches!(from.state.as_str(), "created" | "started" | "starting" | "stopped" | "suspended");
     if !same_image || !in_order {
         return false;
     }

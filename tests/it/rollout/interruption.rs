@@ -17,7 +17,11 @@ async fn interrupted_at(world: &World, request: &str, text: &str) -> Vec<String>
     let (method, path) = request.split_once(' ').unwrap();
     let asked = || {
         let requests = world.sandbox.requests().into_iter();
-        requests.filter(|seen| seen.method.as_str() == method && seen.path.contains(path)).count()
+        let is_it = |path_of: &str| match path.strip_suffix('$') {
+            Some(whole) => path_of == whole,
+            None => path_of.contains(path),
+        };
+        requests.filter(|seen| seen.method.as_str() == method && is_it(&seen.path)).count()
     };
     let before = asked();
     world.sandbox.inject(format!("{method} {path}=delay:30").parse().unwrap());
@@ -88,4 +92,18 @@ async fn machines_of_a_strategy_are_gone_before_the_switch() {
         assert_eq!(world.ids(), before, "{strategy}");
         world.assert_runs(ONE);
     }
+}
+
+#[tokio::test]
+async fn a_machine_that_was_to_make_way_is_started_again() {
+    let world = World::running(CHECKED, 1).await;
+    let machine = world.ids().remove(0);
+    let no_room = format!("POST /v1/apps/web/machines/{machine}$=capacity");
+    world.sandbox.inject(no_room.parse().unwrap());
+    let changed = interrupted_at(&world, "POST /v1/apps/web/machines$", CHECKED).await;
+    assert!(changed.is_empty(), "{changed:?}");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(world.ids(), [machine]);
+    assert_eq!(world.machines()[0].state, "started");
+    world.assert_runs(ONE);
 }

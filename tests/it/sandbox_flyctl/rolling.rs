@@ -57,6 +57,11 @@ async fn a_rolling_deploy_updates_machine_after_machine_under_their_leases() {
     deploy.end("complete", "").await;
 
     assert_eq!(sandbox.leases("web"), 0);
+    // A machine that stays stopped is not waited for.
+    let settled = sandbox.wait_until(Duration::from_secs(10), |sandbox| {
+        sandbox.machines("web").iter().all(|machine| machine.state != "replacing")
+    });
+    assert!(settled.await);
     for machine in flyctl.managed().await {
         assert_eq!(
             (&machine.image_ref.repository, &machine.image_ref.digest),
