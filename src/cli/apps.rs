@@ -1,8 +1,7 @@
 //! `snowbird apps`
 
-use std::hash::{BuildHasher as _, RandomState};
-
 use serde_json::json;
+use ulid::Ulid;
 
 use super::Context;
 use super::args::{AppsCommand, CreateArgs};
@@ -71,9 +70,9 @@ fn default_organization(organizations: &[&str]) -> Result<String, Failure> {
     }
 }
 
-/// Makes up a name: the standard library's hasher is seeded from the system's randomness.
+/// Makes up a name.
 fn generated_name() -> Result<AppName, Failure> {
-    let number = RandomState::new().hash_one("name");
+    let number = Ulid::generate().random();
     let word = |words: &[&'static str; 16], shift: u32| {
         let at = usize::try_from((number >> shift) & 15).unwrap_or_default();
         words.get(at).copied().unwrap_or_default()

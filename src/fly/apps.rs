@@ -1,8 +1,7 @@
 //! Apps.
 
-use std::hash::{BuildHasher as _, RandomState};
-
 use reqwest::Method;
+use ulid::Ulid;
 
 use super::call::{Again, Call};
 use super::wire::{App, CreateApp, Organization};
@@ -43,7 +42,7 @@ impl Client {
         let request = CreateApp {
             name: app.to_string(),
             org_slug: organization.to_owned(),
-            idempotency_key: Some(key()),
+            idempotency_key: Some(Ulid::generate().to_string()),
         };
         let mut call =
             Call::new(Method::POST, &["apps"], format!("create app `{app}`")).json(&request)?;
@@ -110,13 +109,6 @@ fn name_taken(app: &AppName, error: Error) -> Error {
         Error::Refused(refusal) => Error::AppNameTaken { app: app.clone(), refusal },
         other => other,
     }
-}
-
-/// Makes a word that no other request bears: the standard library's hasher is seeded from
-/// the system's randomness.
-fn key() -> String {
-    let word = || RandomState::new().hash_one("app");
-    format!("{:016x}{:016x}", word(), word())
 }
 
 /// Says of a refusal what it means for a request that names an app and nothing below it.

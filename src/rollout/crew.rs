@@ -1,13 +1,13 @@
 //! What is done to one machine, whatever the strategy.
 
 use tokio_util::sync::CancellationToken;
+use ulid::Ulid;
 
 use crate::event::MachineStep;
 use crate::fly::Error as FlyError;
 use crate::fly::wire::{CreateMachine, Machine, MachineConfig, UpdateMachine};
 
 use super::journal::{Fate, Journal};
-use super::launch_id::launch_id;
 use super::lease::Leases;
 use super::machine_checks::MachineChecks;
 use super::plan::{Change, Create, Existing, LeftAlone, Replace, Spare, Update};
@@ -77,7 +77,8 @@ impl Crew<'_> {
             skip_service_registration: launch.cordoned,
             ..CreateMachine::default()
         };
-        let id = launch_id(launch.group);
+        // By it the machine is found again whose making was not answered.
+        let id = Ulid::generate().to_string();
         let made = self.watch.client.create_machine(self.watch.app, request, &id);
         let made = Box::pin(made).await?;
         note(self.journal, &made.id);

@@ -17,7 +17,6 @@ mod going_back;
 mod immediate;
 mod journal;
 mod judge;
-mod launch_id;
 mod lease;
 mod machine_checks;
 mod plan;
