@@ -86,10 +86,11 @@ impl Journal {
         std::mem::take(&mut self.lock().passing).into_iter().collect()
     }
 
-    /// Returns whether anything was changed that would have to be undone.
-    pub(super) fn is_clean(&self) -> bool {
+    /// Returns how many machines were changed or made: all that would have to be undone.
+    pub(super) fn touched(&self) -> usize {
         let entries = self.lock();
-        entries.made.is_empty() && entries.found.values().all(|fate| *fate == Fate::Untouched)
+        let changed = entries.found.values().filter(|fate| **fate != Fate::Untouched);
+        entries.made.len() + changed.count()
     }
 
     /// Returns which machines have the new image, or may have it, and which have not.
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn it_is_known_who_runs_what_at_any_moment() {
         let journal = Journal::new(["a", "b", "c", "d"].into_iter());
-        assert!(journal.is_clean());
+        assert_eq!(journal.touched(), 0);
         journal.note("a", Fate::Changed("2".into()));
         journal.note("b", Fate::Changing);
         journal.note("c", Fate::Replaced(None));
@@ -137,7 +138,7 @@ mod tests {
         for machine in ["a", "b", "c"] {
             journal.note(machine, Fate::Untouched);
         }
-        assert!(journal.is_clean());
+        assert_eq!(journal.touched(), 0);
     }
 
     #[test]
@@ -145,7 +146,7 @@ mod tests {
         let journal = Journal::default();
         journal.passing("green");
         journal.passing("canary");
-        assert!(journal.is_clean());
+        assert_eq!(journal.touched(), 0);
         journal.stays("green", "app");
         assert_eq!(journal.take_passing(), ["canary"]);
         assert_eq!(journal.standing().changed, ["green"]);

@@ -273,7 +273,8 @@ impl<'a> Parts<'a> {
 /// Undoes what was done, and says what has become of it.
 async fn failed(crew: &Crew<'_>, plan: &Plan, failure: Failure) -> Error {
     let mut left = tidy(crew).await;
-    if crew.journal.is_clean() && left.is_empty() {
+    let machines = crew.journal.touched();
+    if machines == 0 && left.is_empty() {
         return match failure {
             Failure::Fly(error) => Error::Fly(error),
             failure => {
@@ -285,7 +286,6 @@ async fn failed(crew: &Crew<'_>, plan: &Plan, failure: Failure) -> Error {
     if crew.settings.on_failure == OnFailure::Stay {
         return Error::Unhealthy { failure, standing: crew.journal.standing(), left };
     }
-    let machines = crew.journal.standing().changed.len();
     let reason = failure.to_string();
     crew.watch.reporter.report(Event::GoingBack { reason, machines });
     let going_back::Outcome { restored, left: not_restored } = go_back(crew, plan).await;

@@ -1,6 +1,6 @@
 //! Watching a machine that was changed until it is well, or never will be.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -47,6 +47,9 @@ struct Told {
     checks: Option<(usize, usize)>,
     exits: usize,
     log_token: Option<String>,
+    /// When the machine was changed, in milliseconds since 1970: what it wrote before that is
+    /// of no interest.
+    changed_ms: u64,
 }
 
 impl Watch<'_> {
@@ -145,6 +148,8 @@ impl Watch<'_> {
     }
 
     async fn tell(&self, watched: Watched<'_>, seen: &Machine, exits: &[Exit], told: &mut Told) {
+        let update = seen.events.iter().find(|event| event.kind == "update");
+        told.changed_ms = update.map_or(0, |event| event.timestamp).max(watched.since_ms);
         if let Some(exit) = exits.first().filter(|_| exits.len() > told.exits) {
             told.exits = exits.len();
             let step = MachineStep::Exited {
@@ -183,12 +188,17 @@ impl Watch<'_> {
         });
     }
 
-    /// Shows the last lines that a machine wrote since they were shown, where they can be had:
-    /// deploy tokens may not read logs.
+    /// Shows the last lines that a machine wrote since it was changed, and since they were shown,
+    /// where they can be had: deploy tokens may not read logs.
     async fn tell_logs(&self, machine: &str, told: &mut Told) {
         let page = self.client.log_page(self.app, machine, told.log_token.as_deref());
-        let Ok(Ok(page)) = timeout(LOGS_WITHIN, page).await else { return };
+        let Ok(Ok(mut page)) = timeout(LOGS_WITHIN, page).await else { return };
         told.log_token = page.next_token;
+        let since = SystemTime::UNIX_EPOCH + Duration::from_millis(told.changed_ms);
+        page.lines.retain(|line| {
+            let written = humantime::parse_rfc3339_weak(&line.timestamp);
+            written.map_or(true, |written| written > since)
+        });
         let skipped = page.lines.len().saturating_sub(LOG_LINES);
         for line in page.lines.into_iter().skip(skipped) {
             let (machine, line) = (machine.to_owned(), line.message);

@@ -75,10 +75,12 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::CommandSucceeded { machine, command, elapsed_ms } => {
             format!("machine {machine} ran `{command}` in {}", duration(*elapsed_ms))
         }
-        Event::GoingBack { reason, machines } => format!(
-            "{reason}; taking {machines} {} back to what they ran before",
-            plural(*machines, "machine")
-        ),
+        Event::GoingBack { reason, machines: 1 } => {
+            format!("{reason}; taking one machine back to what it ran before")
+        }
+        Event::GoingBack { reason, machines } => {
+            format!("{reason}; taking {machines} machines back to what they ran before")
+        }
         Event::ReleaseChosen { app, version, image } => {
             format!("app `{app}` goes back to v{version}, {image}")
         }

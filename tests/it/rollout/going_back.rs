@@ -33,6 +33,21 @@ async fn a_crash_takes_the_changed_machines_back_to_what_they_ran() {
 }
 
 #[tokio::test]
+async fn only_what_the_new_version_wrote_is_shown() {
+    let world = World::running(CHECKED, 1).await;
+    let text = format!("{}\n[[restart]]\npolicy = 'never'\n", behaving("crash:3"));
+    world.deploy(&text, TWO).await.unwrap_err();
+    let events = world.reporter.events();
+    let lines = events.iter().filter_map(|event| match event {
+        Event::MachineLog { line, .. } => Some(line),
+        _ => None,
+    });
+    let pulled: Vec<_> = lines.filter(|line| line.contains("Pulling container image")).collect();
+    assert_eq!(pulled.len(), 1, "{events:?}");
+    assert!(pulled[0].contains(TWO));
+}
+
+#[tokio::test]
 async fn without_going_back_it_is_told_what_runs_where() {
     let mut world = World::running(CHECKED, 3).await;
     world.settings.on_failure = snowbird::rollout::OnFailure::Stay;
