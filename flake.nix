@@ -16,13 +16,24 @@
       eachSystem = f: lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
 
       packageFor = pkgs: pkgs.callPackage ./nix/package.nix { };
+      # It runs anywhere, by the programs that it finds there.
+      staticFor = pkgs: pkgs.pkgsStatic.callPackage ./nix/package.nix { programs = [ ]; };
+      optionsPageFor = pkgs: import ./nix/options-page.nix { inherit lib pkgs; };
+
       mkDeploy = import ./nix/mk-deploy.nix { inherit lib packageFor; };
     in
     {
-      packages = eachSystem (pkgs: {
-        default = packageFor pkgs;
-        snowbird = packageFor pkgs;
-      });
+      packages = eachSystem (
+        pkgs:
+        {
+          default = packageFor pkgs;
+          snowbird = packageFor pkgs;
+          options-page = optionsPageFor pkgs;
+        }
+        // lib.optionalAttrs pkgs.stdenv.hostPlatform.isLinux {
+          snowbird-static = staticFor pkgs;
+        }
+      );
 
       apps = eachSystem (pkgs: {
         default = {
@@ -34,7 +45,11 @@
         deploy = mkDeploy { inherit pkgs; };
       });
 
-      lib = { inherit mkDeploy; };
+      lib = {
+        inherit mkDeploy;
+        mkDeploys = import ./nix/mk-deploys.nix { inherit lib mkDeploy; };
+        writeFlyJson = import ./nix/write-fly-json.nix;
+      };
       overlays.default = final: _prev: { snowbird = packageFor final; };
       flakeModules.default = import ./nix/flake-module.nix { inherit mkDeploy packageFor; };
       nixosModules.default = import ./nix/nixos-module.nix { inherit packageFor; };
@@ -43,13 +58,19 @@
         path = ./nix/templates/default;
         description = "A web server as a container output, with a deploy app and its fly.toml";
         welcomeText = ''
-          Choose a name in `fly.toml`, create the app with `fly apps create NAME`, and then:
+          Choose a name in `fly.toml`, create the app with `snowbird apps create NAME`, and then:
 
               nix run .#deploy
         '';
       };
 
-      checks = eachSystem (pkgs: import ./nix/checks.nix { inherit lib pkgs packageFor; });
+      checks = eachSystem (
+        pkgs:
+        import ./nix/checks.nix {
+          inherit lib pkgs packageFor;
+          optionsPage = optionsPageFor pkgs;
+        }
+      );
       devShells = eachSystem (pkgs: { default = import ./nix/shell.nix { inherit pkgs packageFor; }; });
       formatter = eachSystem (pkgs: pkgs.nixfmt-tree);
     };

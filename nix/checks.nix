@@ -4,12 +4,19 @@
   lib,
   pkgs,
   packageFor,
+  optionsPage,
 }:
 let
   package = packageFor pkgs;
 in
 {
   inherit package;
+
+  # `nix build .#options-page` makes it anew.
+  options-page = pkgs.runCommand "options-page-is-up-to-date" { } ''
+    diff ${../docs/options.md} ${optionsPage}
+    touch $out
+  '';
 
   tests = package.overrideAttrs (_final: previous: {
     pname = "${previous.pname}-tests";

@@ -18,8 +18,10 @@
   # The app on Fly.io; else the one that fly.toml names.
   app ? null,
   # fly.toml: a path of the flake, or a string, which is looked for in the working
-  # directory; else `fly.toml` there.
+  # directory; else `fly.toml` there. A list of them: one image for several apps.
   configFile ? null,
+  # Instead of `configFile`: what stands in fly.toml, as an attribute set.
+  settings ? null,
   # Further arguments of `snowbird deploy`.
   extraArgs ? [ ],
   # The snowbird that deploys.
@@ -27,6 +29,8 @@
 }:
 assert lib.assertMsg (image == null || container == null)
   "mkDeploy: give `image` or `container`, not both";
+assert lib.assertMsg (configFile == null || settings == null)
+  "mkDeploy: give `configFile` or `settings`, not both";
 let
   streamOf = import ./stream-of.nix pkgs;
 
@@ -36,6 +40,12 @@ let
     else
       lib.optional (container != null) ".#${container}";
 
+  configFiles =
+    if settings != null then
+      [ (import ./write-fly-json.nix pkgs settings) ]
+    else
+      lib.optionals (configFile != null) (lib.toList configFile);
+
   arguments = [
     "deploy"
   ]
@@ -43,10 +53,10 @@ let
     "--app"
     app
   ]
-  ++ lib.optionals (configFile != null) [
+  ++ lib.concatMap (file: [
     "--config"
-    "${configFile}"
-  ]
+    "${file}"
+  ]) configFiles
   ++ extraArgs
   ++ target;
 

@@ -13,12 +13,7 @@ let
   programs = config.programs.snowbird;
   services = config.services.snowbird;
 
-  packageOption = mkOption {
-    type = types.package;
-    default = packageFor pkgs;
-    defaultText = lib.literalExpression "inputs.snowbird.packages.\${system}.default";
-    description = "The snowbird package to use.";
-  };
+  packageOption = import ./package-option.nix { inherit lib pkgs packageFor; };
 
   deployment = types.submodule {
     options = {
@@ -28,7 +23,8 @@ let
         example = "github:example/site#container";
         description = ''
           What to build and deploy: a flake reference, with or without the name of an output.
-          The Nix daemon of this host builds it when the service runs.
+          The Nix daemon of this host builds it when the service runs. Where nothing has changed
+          since, nothing is pushed and no machine is touched.
         '';
       };
       image = mkOption {
@@ -44,10 +40,12 @@ let
         description = "The app on Fly.io; by default the one that {option}`configFile` names.";
       };
       configFile = mkOption {
-        type = types.path;
+        type = types.nullOr types.path;
+        default = null;
         example = lib.literalExpression "./fly.toml";
         description = "The {file}`fly.toml` of the app.";
       };
+      settings = import ./settings-option.nix { inherit lib pkgs; };
       tokenFile = mkOption {
         type = types.str;
         example = "/run/secrets/fly-token";
@@ -62,6 +60,37 @@ let
         example = "hourly";
         description = "When to deploy, in the form of {manpage}`systemd.time(7)`; none: never by itself.";
       };
+      persistent = mkOption {
+        type = types.bool;
+        default = true;
+        example = false;
+        description = ''
+          Whether a time of {option}`startAt` at which the host was off is made up for when it
+          is on again.
+        '';
+      };
+      randomizedDelaySec = mkOption {
+        type = types.str;
+        default = "0";
+        example = "10min";
+        description = "How much later than {option}`startAt` to begin at most, by chance.";
+      };
+      onSwitch = mkOption {
+        type = types.bool;
+        default = false;
+        example = true;
+        description = ''
+          Whether to deploy at every start of the host and every switch of its system, which
+          waits for it. Where nothing has changed, no machine is touched; a deploy that fails
+          is reported as a failed unit of the switch.
+        '';
+      };
+      onFailure = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        example = [ "notify-failure@%n.service" ];
+        description = "Units to start when a deploy has failed, to tell somebody.";
+      };
       extraArgs = mkOption {
         type = types.listOf types.str;
         default = [ ];
@@ -74,9 +103,7 @@ let
       environment = mkOption {
         type = types.attrsOf types.str;
         default = { };
-        example = {
-          SNOWBIRD_LOG = "debug";
-        };
+        example = lib.literalExpression ''{ SNOWBIRD_LOG = "debug"; }'';
         description = "Further environment variables. They are no place for secrets: any user can read them.";
       };
     };
@@ -86,6 +113,13 @@ let
   target =
     deployment: if deployment.flake != null then deployment.flake else "${streamOf deployment.image}";
 
+  configFile =
+    deployment:
+    if deployment.settings != null then
+      import ./write-fly-json.nix pkgs deployment.settings
+    else
+      deployment.configFile;
+
   service =
     name: deployment:
     let
@@ -93,9 +127,13 @@ let
     in
     {
       description = "Deploy ${name} to Fly.io";
-      after = [ "network-online.target" ];
+      after = [
+        "network-online.target"
+      ]
+      ++ lib.optional (deployment.flake != null) "nix-daemon.socket";
       wants = [ "network-online.target" ];
-      inherit (deployment) startAt;
+      wantedBy = lib.optional deployment.onSwitch "multi-user.target";
+      inherit (deployment) onFailure startAt;
       # A switch of the system must not interrupt a deploy.
       restartIfChanged = false;
       path = [
@@ -119,7 +157,7 @@ let
             "deploy"
             "--json"
             "--config"
-            "${deployment.configFile}"
+            "${configFile deployment}"
           ]
           ++ lib.optionals (deployment.app != null) [
             "--app"
@@ -201,13 +239,32 @@ in
   config = {
     environment.systemPackages = lib.optional programs.enable programs.package;
 
-    assertions = lib.mapAttrsToList (name: deployment: {
-      assertion = (deployment.flake == null) != (deployment.image == null);
-      message = "services.snowbird.deployments.${name}: set either `flake` or `image`";
-    }) services.deployments;
+    assertions = lib.concatLists (
+      lib.mapAttrsToList (name: deployment: [
+        {
+          assertion = (deployment.flake == null) != (deployment.image == null);
+          message = "services.snowbird.deployments.${name}: set either `flake` or `image`";
+        }
+        {
+          assertion = (deployment.configFile == null) != (deployment.settings == null);
+          message = "services.snowbird.deployments.${name}: set either `configFile` or `settings`";
+        }
+      ]) services.deployments
+    );
 
     systemd.services = lib.mapAttrs' (
       name: deployment: lib.nameValuePair "snowbird-${name}" (service name deployment)
     ) services.deployments;
+
+    # The timer itself is made by `startAt`.
+    systemd.timers = lib.mapAttrs' (
+      name: deployment:
+      lib.nameValuePair "snowbird-${name}" {
+        timerConfig = {
+          Persistent = deployment.persistent;
+          RandomizedDelaySec = deployment.randomizedDelaySec;
+        };
+      }
+    ) (lib.filterAttrs (_: deployment: deployment.startAt != [ ]) services.deployments);
   };
 }

@@ -7,6 +7,11 @@
   versionCheckHook,
   nix,
   gitMinimal,
+  # Programs that are run where the host has none of its own.
+  programs ? [
+    nix
+    gitMinimal
+  ],
 }:
 let
   inherit (lib.importTOML ../Cargo.toml) package;
@@ -20,6 +25,9 @@ rustPlatform.buildRustPackage {
     fileset = lib.fileset.unions (import ./sources.nix);
   };
   cargoLock.lockFile = ../Cargo.lock;
+
+  # The crate's documentation includes this page; the program does not.
+  postPatch = "touch ARCHITECTURE.md";
 
   nativeBuildInputs = [
     installShellFiles
@@ -40,13 +48,8 @@ rustPlatform.buildRustPackage {
       installManPage snowbird.1
     ''
     # Last on PATH: the host's own Nix, of whatever make and version, comes first.
-    + ''
-      wrapProgram "$out/bin/snowbird" --suffix PATH : ${
-        lib.makeBinPath [
-          nix
-          gitMinimal
-        ]
-      }
+    + lib.optionalString (programs != [ ]) ''
+      wrapProgram "$out/bin/snowbird" --suffix PATH : ${lib.makeBinPath programs}
     '';
 
   doInstallCheck = true;

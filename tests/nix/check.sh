@@ -1,21 +1,35 @@
 #!/bin/sh
 # Evaluates and runs what flake.nix offers, fetching nothing: nixpkgs and flake-parts are
-# stand-ins that build with the host's tools.
+# stand-ins that build with the host's tools, and the Fly that apps deploy to is the sandbox
+# of the snowbird that cargo has built.
 #
 #   tests/nix/check.sh [NIX]
 #
+# NIX is the Nix to use, which the deploys use too. SNOWBIRD_BINARY is the program, if it is
+# not where `cargo build` leaves it.
+#
 # Ends with the number of parts that failed, which is 0 when all is well.
 set -u
-nix=${1:-nix}
 here=$(cd "$(dirname "$0")" && pwd)
-root=$here/../..
-work=$(mktemp -d) || exit
-trap 'rm -rf "$work"' EXIT
+root=$(cd "$here/../.." && pwd)
+. "$root/tests/tools.sh"
+nix=$(command -v "${1:-nix}") || fail "there is no ${1:-nix}"
+target=$(cd "$root" && cd "${CARGO_TARGET_DIR:-target}" && pwd)
+export SNOWBIRD_BINARY="${SNOWBIRD_BINARY:-$target/debug/snowbird}"
+[ -x "$SNOWBIRD_BINARY" ] || fail "there is no $SNOWBIRD_BINARY: run \`cargo build\` first"
+install python3 python3 systemd-analyze systemd
+work_in_a_folder
 failed=0
+
+# The Nix that is to be used is the one that is found, by snowbird too.
+mkdir "$work/bin"
+ln -s "$nix" "$work/bin/nix"
+PATH=$work/bin:$PATH
+own_nix_settings
 
 # A copy, for `path:` takes the whole folder into the store.
 mkdir "$work/snowbird"
-for part in flake.nix flake.lock nix Cargo.toml Cargo.lock README.md ARCHITECTURE.md src; do
+for part in flake.nix flake.lock nix docs Cargo.toml Cargo.lock README.md ARCHITECTURE.md src; do
   cp -R "$root/$part" "$work/snowbird/" || exit
 done
 mkdir "$work/snowbird/tests"
@@ -25,8 +39,7 @@ cp -R "$root/tests/fixtures" "$work/snowbird/tests/"
 call() {
   command=$1
   shift
-  "$nix" "$command" --extra-experimental-features 'nix-command flakes' \
-    --option sandbox false --option substituters '' --option flake-registry '' "$@" 2> "$work/stderr"
+  nix "$command" "$@" 2> "$work/stderr"
 }
 
 ours="--no-write-lock-file --override-input nixpkgs path:$here/nixpkgs"
@@ -54,7 +67,7 @@ expect_success() {
 # lines TEXT...: each argument on a line, as the stand-in program prints its own.
 lines() { printf '[%s]\n' "$@"; }
 
-"$nix" --version || exit
+nix --version || exit
 
 # Our own outputs.
 
@@ -72,6 +85,10 @@ expect 'each system has its apps' \
 {
   expect_success 'nix flake show' call flake show $ours "path:$work/snowbird"
   expect_success 'nix flake check' call flake check $ours "path:$work/snowbird"
+  echo '### an option that there is not' >> "$work/snowbird/docs/options.md"
+  expect 'nix flake check refuses a page of options that is out of date' refused \
+    "$(call flake check $ours "path:$work/snowbird" || echo refused)"
+  cp "$root/docs/options.md" "$work/snowbird/docs/"
 
   expect 'nix run hands its arguments on' "$(lines push .#x --json)" \
     "$(call run $ours "path:$work/snowbird" -- push '.#x' --json)"
@@ -83,9 +100,28 @@ expect 'each system has its apps' \
     "$(echo "$(cd "$package/completions" && ls)" "$(cd "$package/man" && ls)" | tr '\n' ' ' | sed 's/ $//')"
   expect 'the completions are those of their shells' "$(lines completions fish)" \
     "$(cat "$package/completions/fish")"
+  expect 'the static program runs what it finds, and is not wrapped' '#!/bin/sh' \
+    "$(head -n 1 "$(call build $ours --no-link --json "path:$work/snowbird#snowbird-static" | sed 's/.*"out":"\([^"]*\)".*/\1/')/bin/snowbird")"
   expect 'Nix and git come last on PATH' 1 \
     "$(grep -c '^PATH=$PATH:/nix/store/.*-nix/bin:/nix/store/.*-gitMinimal/bin exec' "$package/bin/snowbird")"
 }
+
+# What is not compiled does not build the package anew.
+
+derivation() {
+  # shellcheck disable=SC2086
+  call eval $ours --raw "path:$work/snowbird#default.drvPath"
+}
+before=$(derivation)
+for page in README.md ARCHITECTURE.md docs/options.md nix/shell.nix tests/fixtures/hello/fly.toml; do
+  cp "$work/snowbird/$page" "$work/kept" || exit
+  echo '# more' >> "$work/snowbird/$page"
+  expect "a change of $page does not build the package anew" "$before" "$(derivation)"
+  cp "$work/kept" "$work/snowbird/$page"
+done
+echo '// more' >> "$work/snowbird/src/main.rs"
+expect 'a change of the source does' changed "$([ "$(derivation)" = "$before" ] || echo changed)"
+cp "$root/src/main.rs" "$work/snowbird/src/main.rs"
 
 # A flake made from the template.
 
@@ -111,6 +147,8 @@ cp -R "$work/snowbird/nix/templates/default" "$work/site"
   expect 'mkDeploy runs no script of another system' "$(lines deploy /an/archive)" "$(run foreign)"
   expect 'mkDeploy refuses an image and a container' '' "$(run both)"
   expect_success 'and says why' grep 'give `image` or `container`, not both' "$work/stderr"
+  expect 'writeFlyJson writes what stands in fly.toml' '{"app":"web","http_service":{"internal_port":8080}}' \
+    "$(cat "$(run settings | sed -n 's/^\[\(.*fly.json\)\]$/\1/p')")"
 
   # flake-parts.
 
@@ -123,36 +161,9 @@ cp -R "$work/snowbird/nix/templates/default" "$work/site"
     "$(call run $parts "path:$here/consumer-parts#deploy" | sed -n 's|/nix/store/[0-9a-z]*|HASH|; 2p')"
 }
 
-# The NixOS module.
+. "$here/deploys.sh"
 
-module() {
-  call eval --impure --json --expr "
-    let
-      evaluated = import $here/module.nix {
-        nixpkgs = $here/nixpkgs;
-        module = import $work/snowbird/nix/nixos-module.nix {
-          packageFor = pkgs: pkgs.callPackage $work/snowbird/nix/package.nix { };
-        };
-        deployments = pkgs: $1;
-      };
-    in
-    $2"
-}
-site='{ configFile = "/etc/fly.toml"; tokenFile = "/run/secrets/fly"; flake = "github:example/site#container"; startAt = "hourly"; }'
-expect 'a deployment becomes a service with its arguments' \
-  '["bin/snowbird","deploy","--json","--config","/etc/fly.toml","--app","my app","--detach","github:example/site#container"]' \
-  "$(module "{ site = $site // { app = \"my app\"; extraArgs = [ \"--detach\" ]; }; }" \
-    'evaluated.services.snowbird-site.serviceConfig.ExecStart' | sed 's|/nix/store/[^/]*/||')"
-expect 'the token is handed over by systemd, and never as an argument' \
-  '["token:/run/secrets/fly","%d/token","hourly"]' \
-  "$(module "{ site = $site; }" 'with evaluated.services.snowbird-site; [ serviceConfig.LoadCredential environment.SNOWBIRD_TOKEN_FILE startAt ]')"
-expect 'an image is deployed by its stream' '"stream-web"' \
-  "$(module "{ site = removeAttrs $site [ \"flake\" ] // { image = pkgs.dockerTools.buildLayeredImage { name = \"web\"; contents = [ ]; config = { }; }; }; }" \
-    'builtins.substring 44 (-1) (builtins.elemAt evaluated.services.snowbird-site.serviceConfig.ExecStart 5)')"
-expect 'a deployment of nothing is refused' \
-  '["services.snowbird.deployments.site: set either `flake` or `image`"]' \
-  "$(module "{ site = removeAttrs $site [ \"flake\" ]; }" 'evaluated.broken')"
-expect 'the program is put on PATH' '["snowbird"]' "$(module '{ }' 'evaluated.packages')"
+. "$here/nixos.sh"
 
 if [ "$failed" -gt 0 ]; then echo "$failed failed"; fi
 exit "$failed"

@@ -16,7 +16,14 @@ let
   evaluated = lib.evalModules {
     specialArgs = {
       inherit pkgs;
-      utils.escapeSystemdExecArgs = map toString;
+      # As in NixOS.
+      utils.escapeSystemdExecArgs =
+        arguments:
+        builtins.concatStringsSep " " (
+          map (
+            argument: builtins.replaceStrings [ "%" "$" ] [ "%%" "$$" ] (builtins.toJSON (toString argument))
+          ) arguments
+        );
     };
     modules = [
       module
@@ -35,6 +42,10 @@ let
             default = { };
             type = types.attrsOf types.raw;
           };
+          systemd.timers = mkOption {
+            default = { };
+            type = types.attrsOf types.raw;
+          };
         };
       }
       {
@@ -45,7 +56,9 @@ let
   };
 in
 {
-  inherit (evaluated.config.systemd) services;
+  inherit (evaluated.config.systemd) services timers;
+  # To be built: what the services run is built with it.
+  units = pkgs.writeText "units.json" (builtins.toJSON evaluated.config.systemd.services);
   broken = map (a: a.message) (builtins.filter (a: !a.assertion) evaluated.config.assertions);
   packages = map (p: p.pname) evaluated.config.environment.systemPackages;
 }

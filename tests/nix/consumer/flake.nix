@@ -31,6 +31,12 @@
           ];
         };
         file = mkDeploy { configFile = ./fly.toml; };
+        settings = mkDeploy {
+          settings = {
+            app = "web";
+            http_service.internal_port = 8080;
+          };
+        };
         foreign = mkDeploy {
           # An image whose script this machine cannot run.
           image = image // {

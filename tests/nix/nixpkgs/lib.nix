@@ -30,6 +30,16 @@ let
     mapAttrs' = f: set: listToAttrs (map (n: f n set.${n}) (attrNames set));
     mapAttrsToList = f: set: map (n: f n set.${n}) (attrNames set);
     filterAttrs = f: set: listToAttrs (concatMap (n: if f n set.${n} then [ (nameValuePair n set.${n}) ] else [ ]) (attrNames set));
+    concatMap = builtins.concatMap;
+    concatLists = builtins.concatLists;
+    toList = x: if isList x then x else [ x ];
+    splitString = separator: text: filter builtins.isString (builtins.split separator text);
+    removeSuffix =
+      suffix: text:
+      let
+        kept = builtins.stringLength text - builtins.stringLength suffix;
+      in
+      if kept >= 0 && builtins.substring kept (-1) text == suffix then builtins.substring 0 kept text else text;
     optional = c: x: if c then [ x ] else [ ];
     optionals = c: xs: if c then xs else [ ];
     optionalAttrs = c: xs: if c then xs else { };
@@ -88,13 +98,32 @@ let
     # Options and modules
 
     mkOption = attrs: attrs // { _type = "option"; };
-    mkEnableOption = name: mkOption { type = types.bool; default = false; description = "Whether to enable ${name}."; };
+    mkEnableOption =
+      name:
+      mkOption {
+        type = types.bool;
+        default = false;
+        example = true;
+        description = "Whether to enable ${name}.";
+      };
     mkPackageOption = pkgs: name: _: mkOption { type = types.package; default = pkgs.${name}; };
     mkIf = condition: content: { _type = "if"; inherit condition content; };
     mkMerge = contents: { _type = "merge"; inherit contents; };
     mkOverride = priority: content: { _type = "override"; inherit priority content; };
     mkDefault = mkOverride 1000;
     mkForce = mkOverride 50;
+
+    generators.toPretty =
+      { multiline }:
+      value:
+      if value == null then
+        "null"
+      else if isList value then
+        "[ ${concatStringsSep "" (map (x: "${generators.toPretty { inherit multiline; } x} ") value)}]"
+      else if value == { } then
+        "{ }"
+      else
+        builtins.toJSON value;
 
     # All definitions that a value holds, with their priorities.
     discharge =
@@ -115,46 +144,73 @@ let
       in
       map (d: d.value) (filter (d: d.priority == least) definitions);
 
+    # Descriptions are as in nixpkgs: one type within another is put in parentheses where
+    # it is of no class that reads well there.
     types =
       let
-        simple = { merge = _: values: last values; };
-        listOf = elemType: { merge = path: values: concatMap (v: map (x: elemType.merge path [ x ]) v) values; };
-        attrsOf = elemType: {
-          merge =
-            path: values:
-            let
-              names = attrNames (foldl' (a: b: a // b) { } values);
-            in
-            listToAttrs (
-              map (
-                n:
-                nameValuePair n (
-                  elemType.merge (path ++ [ n ]) (strongest (concatMap (v: if v ? ${n} then discharge v.${n} else [ ]) values))
-                )
-              ) names
-            );
+        phrase = classes: type: if elem (type.descriptionClass or "") classes then type.description else "(${type.description})";
+        make = description: attrs: { inherit description; descriptionClass = "noun"; getSubOptions = _: { }; merge = _: values: last values; } // attrs;
+        listOf =
+          elemType:
+          make "list of ${phrase [ "noun" "composite" ] elemType}" {
+            descriptionClass = "composite";
+            getSubOptions = path: elemType.getSubOptions (path ++ [ "*" ]);
+            merge = path: values: concatMap (v: map (x: elemType.merge path [ x ]) v) values;
+          };
+        attrsOf =
+          elemType:
+          make "attribute set of ${phrase [ "noun" "composite" ] elemType}" {
+            descriptionClass = "composite";
+            getSubOptions = path: elemType.getSubOptions (path ++ [ "<name>" ]);
+            merge =
+              path: values:
+              let
+                names = attrNames (foldl' (a: b: a // b) { } values);
+              in
+              listToAttrs (
+                map (
+                  n:
+                  nameValuePair n (
+                    elemType.merge (path ++ [ n ]) (strongest (concatMap (v: if v ? ${n} then discharge v.${n} else [ ]) values))
+                  )
+                ) names
+              );
+          };
+        anything = make "anything" {
+          merge = path: values: if isAttrs (head values) && !((head values) ? type) then (attrsOf anything).merge path values else last values;
         };
-        anything.merge = path: values: if isAttrs (head values) && !((head values) ? type) then (attrsOf anything).merge path values else last values;
       in
       {
         inherit listOf attrsOf anything;
-        lazyAttrsOf = attrsOf;
-        attrs = anything;
-        lines.merge = _: values: concatStringsSep "\n" values;
-        nullOr = elemType: { merge = path: values: if last values == null then null else elemType.merge path values; };
-        either = a: _: a;
-        oneOf = head;
-        enum = _: simple;
-        ints = { positive = simple; unsigned = simple; between = _: _: simple; };
-        submodule = module: {
-          merge = path: values: (evalModules { modules = [ module ] ++ values; specialArgs.name = last path; }).config;
-        };
-        deferredModule.merge = _: values: { imports = values; };
-      }
-      // genAttrs [ "str" "nonEmptyStr" "path" "bool" "int" "port" "package" "raw" "unspecified" ] (_: simple);
+        nullOr =
+          elemType:
+          make "null or ${phrase [ "noun" "conjunction" ] elemType}" {
+            descriptionClass = "conjunction";
+            inherit (elemType) getSubOptions;
+            merge = path: values: if last values == null then null else elemType.merge path values;
+          };
+        either =
+          a: b:
+          make "${phrase [ "noun" "conjunction" ] a} or ${phrase [ "noun" "conjunction" "composite" ] b}" {
+            descriptionClass = "conjunction";
+          };
+        submodule =
+          module:
+          make "submodule" {
+            descriptionClass = null;
+            getSubOptions = prefix: (evalModules { modules = [ module ]; inherit prefix; }).options;
+            merge = path: values: (evalModules { modules = [ module ] ++ values; specialArgs.name = last path; }).config;
+          };
+        deferredModule = make "module" { merge = _: values: { imports = values; }; };
+        str = make "string" { };
+        path = make "absolute path" { };
+        bool = make "boolean" { };
+        package = make "package" { };
+        raw = make "raw value" { };
+      };
 
     evalModules =
-      { modules, specialArgs ? { } }:
+      { modules, specialArgs ? { }, prefix ? [ ] }:
       let
         argsOf = module: if module ? __functionArgs then module.__functionArgs else functionArgs module;
         load =
@@ -175,7 +231,12 @@ let
         definitions = concatMap (
           m: discharge (if structured m then m.config or { } else removeAttrs m [ "imports" "freeformType" "_file" "key" ])
         ) loaded;
-        options = declared;
+        located =
+          path:
+          mapAttrs (
+            n: o: if o._type or null == "option" then o // { loc = path ++ [ n ]; } else located (path ++ [ n ]) o
+          );
+        options = located prefix declared;
         # Each definition is pushed down, with its conditions, to the options.
         at =
           path: tree: defs:

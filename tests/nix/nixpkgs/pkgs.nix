@@ -25,23 +25,32 @@ let
 
   named = names: lib.genAttrs names (name: run name { } "mkdir -p $out/bin");
 
-  # Stands for the Rust build: a program that prints its arguments. What the package does
-  # after its build is done in earnest, with stand-ins for the hooks.
+  # Stands for the Rust build: the program is the one that cargo has built, where the
+  # variable names it and the evaluation may see variables (`--impure`); else one that
+  # prints its arguments. What the package does before and after its build is done in
+  # earnest, with stand-ins for the hooks.
   buildRustPackage =
     attrs:
     run "${attrs.pname}-${attrs.version}"
       {
-        inherit (attrs) src postInstall;
+        inherit (attrs) src postPatch postInstall;
         inherit (attrs) meta;
+        program =
+          let
+            built = builtins.getEnv "SNOWBIRD_BINARY";
+          in
+          if built != "" then "exec ${built} \"$@\"" else "for argument in \"$@\"; do echo \"[$argument]\"; done";
         passthru = {
           inherit (attrs) pname version;
           overrideAttrs = change: buildRustPackage (attrs // change attrs attrs);
         };
       }
       ''
-        test -f "$src/src/main.rs"
+        cp -R "$src" source && chmod -R u+w source && cd source
+        eval "$postPatch"
+        test -f src/main.rs && test -f ARCHITECTURE.md
         mkdir -p "$out/bin"
-        printf '#!/bin/sh\nfor argument in "$@"; do echo "[$argument]"; done\n' > "$out/bin/${attrs.meta.mainProgram}"
+        printf '#!/bin/sh\n%s\n' "$program" > "$out/bin/${attrs.meta.mainProgram}"
         chmod +x "$out/bin/${attrs.meta.mainProgram}"
 
         installShellCompletion() {
@@ -80,11 +89,20 @@ let
       stdenv = {
         hostPlatform = {
           inherit system;
+          isLinux = lib.last (lib.splitString "-" system) == "linux";
         };
         buildPlatform.canExecute = _: true;
       };
       callPackage = lib.callPackageWith pkgs;
       runCommand = run;
+      writeText =
+        name: text:
+        run name {
+          inherit text;
+          passAsFile = [ "text" ];
+        } ''cp "$textPath" "$out"'';
+      formats.json = _: { type = lib.types.anything // { description = "JSON value"; descriptionClass = "conjunction"; }; };
+      pkgsStatic = pkgs;
       mkShell = { packages, inputsFrom }: run "shell" { inherit packages inputsFrom; } "touch $out";
       writeShellScriptBin =
         name: text:
