@@ -4,6 +4,8 @@
   nixpkgs,
   module,
   deployments,
+  # The host's Nix.
+  nix ? null,
 }:
 let
   lib = import "${nixpkgs}/lib.nix";
@@ -37,7 +39,7 @@ let
             default = [ ];
             type = types.listOf types.package;
           };
-          nix.package = any pkgs.nix;
+          nix.package = any (if nix != null then nix else pkgs.nix);
           systemd.services = mkOption {
             default = { };
             type = types.attrsOf types.raw;
