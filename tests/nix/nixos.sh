@@ -79,6 +79,7 @@ let
           environment = {
             FLY_FLAPS_BASE_URL = "$url";
             FLY_API_BASE_URL = "$url";
+            FLY_UIEX_BASE_URL = "$url";
             FLY_REGISTRY_HOST = "${url#http://}";
           };
         };
