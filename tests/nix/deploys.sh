@@ -55,3 +55,16 @@ ams started with the image' "$here/site-parts#deploy"
 package=$(call build $real --no-link --json "path:$work/snowbird" | sed 's/.*"out":"\([^"]*\)".*/\1/')
 expect 'the completions and the manual are snowbird'"'"'s own' '3 1' \
   "$(grep -l snowbird "$package"/completions/* | wc -l) $(grep -c '^\.TH snowbird 1' "$package/man/snowbird.1")"
+
+# As in an effect: nothing on PATH but what the fixture's own script names, no daemon, no
+# home, and the token in a file.
+
+mkdir "$work/programs"
+ln -s /bin/sh "$(PATH=/usr/local/bin:/usr/bin:/bin command -v python3)" "$work/programs/"
+printf sandbox > "$work/token" && chmod 600 "$work/token"
+# shellcheck disable=SC2086
+program=$(call eval $real --raw "path:$here/site#apps.x86_64-linux.deploy-staging.program")
+image=$(env -i PATH="$work/programs" SNOWBIRD_TOKEN_FILE="$work/token" FLY_FLAPS_BASE_URL="$url" \
+  FLY_API_BASE_URL="$url" FLY_UIEX_BASE_URL="$url" FLY_REGISTRY_HOST="${url#http://}" \
+  NIX_REMOTE="unix://$work/no-daemon" /bin/sh "$program" --rebuild --smoke-checks=false 2> "$work/stderr")
+expect 'the app of an image deploys without Nix' 'fra started with the image' "$(machines staging "$image")"

@@ -51,7 +51,6 @@ expect 'Nix and git are on its PATH' '["nix","gitMinimal"]' \
 
 # The units themselves, one of each kind. Like any, they find the platform by variables.
 
-printf sandbox > "$work/token"
 cat > "$work/units.nix" <<N
 let
   evaluated = import $here/module.nix {
