@@ -83,6 +83,11 @@ expect 'each system has its apps' \
 
 # shellcheck disable=SC2086
 {
+  expect 'the library has its functions' '["mkDeploy","mkDeploys","writeFlyJson"]' \
+    "$(call eval $ours --json "path:$work/snowbird#lib" --apply builtins.attrNames)"
+  expect 'the static program is for Linux' \
+    '{"aarch64-darwin":false,"aarch64-linux":true,"x86_64-linux":true}' \
+    "$(call eval $ours --json "path:$work/snowbird#packages" --apply 'builtins.mapAttrs (_: builtins.hasAttr "snowbird-static")')"
   expect_success 'nix flake show' call flake show $ours "path:$work/snowbird"
   expect_success 'nix flake check' call flake check $ours "path:$work/snowbird"
   echo '### an option that there is not' >> "$work/snowbird/docs/options.md"
