@@ -17,7 +17,7 @@
 
       packageFor = pkgs: pkgs.callPackage ./nix/package.nix { };
       # It runs anywhere, by the programs that it finds there.
-      staticFor = pkgs: pkgs.pkgsStatic.callPackage ./nix/package.nix { programs = [ ]; };
+      staticFor = pkgs: pkgs.pkgsStatic.callPackage ./nix/package.nix { fallbackPrograms = [ ]; };
       optionsPageFor = pkgs: import ./nix/options-page.nix { inherit lib pkgs; };
 
       mkDeploy = import ./nix/mk-deploy.nix { inherit lib packageFor; };

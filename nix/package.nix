@@ -8,7 +8,7 @@
   nix,
   gitMinimal,
   # Programs that are run where the host has none of its own.
-  programs ? [
+  fallbackPrograms ? [
     nix
     gitMinimal
   ],
@@ -48,8 +48,8 @@ rustPlatform.buildRustPackage {
       installManPage snowbird.1
     ''
     # Last on PATH: the host's own Nix, of whatever make and version, comes first.
-    + lib.optionalString (programs != [ ]) ''
-      wrapProgram "$out/bin/snowbird" --suffix PATH : ${lib.makeBinPath programs}
+    + lib.optionalString (fallbackPrograms != [ ]) ''
+      wrapProgram "$out/bin/snowbird" --suffix PATH : ${lib.makeBinPath fallbackPrograms}
     '';
 
   doInstallCheck = true;

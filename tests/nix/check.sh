@@ -14,9 +14,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 . "$root/tests/tools.sh"
 nix=$(command -v "${1:-nix}") || fail "there is no ${1:-nix}"
-target=$(cd "$root" && cd "${CARGO_TARGET_DIR:-target}" && pwd)
-export SNOWBIRD_BINARY="${SNOWBIRD_BINARY:-$target/debug/snowbird}"
-[ -x "$SNOWBIRD_BINARY" ] || fail "there is no $SNOWBIRD_BINARY: run \`cargo build\` first"
+built=${SNOWBIRD_BINARY:-${CARGO_TARGET_DIR:-$root/target}/debug/snowbird}
+[ -x "$built" ] || fail "there is no $built: run \`cargo build\` first"
+SNOWBIRD_BINARY=$(realpath "$built")
+export SNOWBIRD_BINARY
 install python3 python3 systemd-analyze systemd
 work_in_a_folder
 failed=0

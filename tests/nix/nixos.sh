@@ -97,11 +97,7 @@ evaluated.units
 N
 units=$(call build --impure --no-link --json --expr "import $work/units.nix" | sed 's/.*"out":"\([^"]*\)".*/\1/')
 
-# What other units these name.
 mkdir "$work/units"
-printf '[Service]\nType=oneshot\nExecStart=/bin/true\n' > "$work/units/notify@.service"
-printf '[Socket]\nListenStream=%s\n' "$work/socket" > "$work/units/nix-daemon.socket"
-printf '[Service]\nExecStart=/bin/true\n' > "$work/units/nix-daemon.service"
 for kind in image flake; do
   unit=snowbird-$kind.service
   python3 "$here/unit.py" write "$units" "snowbird-$kind" > "$work/units/$unit"
@@ -113,6 +109,9 @@ for kind in image flake; do
   python3 "$here/unit.py" run "$units" "snowbird-$kind" "$work" > "$work/stdout" 2> "$work/stderr"
   expect 'and it deploys' "$two" \
     "$(machines "by-$kind" "$(sed -n 's/.*"image":"\([^"]*\)".*/\1/p' "$work/stdout")")"
+  python3 "$here/unit.py" run "$units" "snowbird-$kind" "$work" > "$work/stdout" 2> "$work/stderr"
+  expect 'and touches no machine where nothing has changed' '"changed":0,"unchanged":2' \
+    "$(grep -o '"changed":[0-9]*,"unchanged":[0-9]*' "$work/stdout")"
 done
 expect 'with its arguments as they were given' "$(printf '100%% $HOME\n100%% $HOME')" \
   "$(python3 -c 'import json, sys, urllib.request
