@@ -16,7 +16,12 @@ use crate::image::{DiffId, Digest, Reference};
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
-    /// Nix begins to evaluate and build.
+    /// Nix begins to evaluate, which builds nothing.
+    Evaluating {
+        /// What is evaluated, such as `.#container`.
+        installable: String,
+    },
+    /// Nix begins to build.
     BuildStarted {
         /// What is built, such as `.#container`.
         installable: String,

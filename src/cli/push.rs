@@ -89,10 +89,10 @@ pub(super) fn image_request(context: &Context, args: &ImageArgs) -> Result<Image
     let format = Format::new(manifest, encoding).map_err(|error| {
         Failure::config(&error.to_string()).hint("leave out `--manifest docker`, or use gzip")
     })?;
-    let origin = match Target::parse(args.installable.as_deref()) {
+    let origin = match args.named().unwrap_or_else(|| Target::parse(None)) {
         Target::Path(path) => Origin::File { path, nix: Nix::find(context.env.os("PATH")).ok() },
         Target::Installable(installable) => by_nix(context, args, Output::Named(installable))?,
-        Target::Flake(flake) => by_nix(context, args, Output::ContainerOf(flake))?,
+        Target::ContainerOf(place) => by_nix(context, args, Output::ContainerOf(place))?,
     };
     Ok(ImageRequest {
         origin,
@@ -106,7 +106,7 @@ pub(super) fn image_request(context: &Context, args: &ImageArgs) -> Result<Image
 
 fn by_nix(context: &Context, args: &ImageArgs, output: Output) -> Result<Origin, Failure> {
     let nix = Nix::find(context.env.os("PATH")).map_err(Failure::of)?;
-    Ok(Origin::Nix { nix, output, arguments: args.nix_arguments.clone() })
+    Ok(Origin::Nix { nix, output, arguments: args.nix_arguments() })
 }
 
 /// Returns the host of Fly's registry.

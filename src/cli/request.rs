@@ -168,7 +168,7 @@ pub(super) fn image(
     // An image that fly.toml names is for those who have no flake to build.
     let flake = Path::new("flake.nix").exists();
     if let (Some(image), None, false) =
-        (config.and_then(AppConfig::image), &args.image.installable, flake)
+        (config.and_then(AppConfig::image), args.image.named(), flake)
     {
         let reference = image.parse().map_err(|error| {
             Failure::config(&format!("`image` in `[build]` cannot be deployed: {error}"))

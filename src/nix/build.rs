@@ -62,22 +62,12 @@ impl Nix {
         let started = Instant::now();
         reporter.report(Event::BuildStarted { installable: installable.to_string() });
         let gc_root = TempDir::with_prefix("snowbird-").map_err(Error::GcRoot)?;
-        let mut arguments: Vec<OsString> = [
-            "build",
-            installable.as_str(),
-            "--json",
-            "--log-format",
-            "internal-json",
-            "--out-link",
-        ]
-        .map(OsString::from)
-        .to_vec();
-        arguments.push(gc_root.path().join("image").into());
-        arguments.extend_from_slice(extra);
-
-        let answer = self.run(&arguments, Progress::new(reporter)).await?;
-        let answer = answer.map_err(|failure| failure.diagnose(installable.as_str()))?;
-        let path: StorePath = out_path(&answer, installable)?.parse()?;
+        let link = gc_root.path().join("image");
+        let mut path = self.build_to(&link, installable, extra, reporter).await?;
+        if path.is_derivation() {
+            // Since Nix 2.15, its path alone means the recipe and no longer what it makes.
+            path = self.build_to(&link, &installable.all_outputs(), extra, reporter).await?;
+        }
         if !path.as_path().exists() {
             return Err(Error::Elsewhere { path: path.to_string() });
         }
@@ -86,6 +76,24 @@ impl Nix {
             elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         });
         Ok(BuildOutput { path, _gc_root: gc_root })
+    }
+
+    async fn build_to(
+        &self,
+        link: &Path,
+        installable: &Installable,
+        extra: &[OsString],
+        reporter: &dyn Reporter,
+    ) -> Result<StorePath, Error> {
+        let mut arguments: Vec<OsString> = vec!["build".into()];
+        arguments.extend(installable.arguments());
+        arguments
+            .extend(["--json", "--log-format", "internal-json", "--out-link"].map(OsString::from));
+        arguments.push(link.into());
+        arguments.extend_from_slice(extra);
+        let answer = self.run(&arguments, Progress::new(reporter)).await?;
+        let answer = answer.map_err(|failure| failure.diagnose(&installable.to_string()))?;
+        Ok(out_path(&answer, installable)?.parse()?)
     }
 }
 

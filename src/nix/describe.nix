@@ -1,22 +1,22 @@
-# What the container outputs of a flake are, without building any. It is applied to the
-# packages of one system:
+# What outputs are, without building any. `--apply` gets one of the two functions:
 #
-#   nix eval --json FLAKE#packages.x86_64-linux --apply "$(cat describe.nix)"
+#   nix eval --json FLAKE#packages.x86_64-linux --apply "(…).containers"
+#   nix eval --json INSTALLABLE --apply "(…).output \"out\""
 #
 # A set with an attribute `outPath` would be printed as that string alone: hence storePath.
-packages:
 let
   inherit (builtins)
     attrNames
     concatMap
+    deepSeq
     elem
     filter
+    isFunction
     isString
     match
     tryEval
+    unsafeDiscardStringContext
     ;
-
-  names = attrNames packages;
 
   # By how often they are used; then whatever ends in one of the two words.
   usual = [
@@ -29,44 +29,75 @@ let
     "docker-image"
     "container-image"
   ];
-  likely = filter (name: elem name names) usual ++ filter (
-    name: !(elem name usual) && match ".*-(container|image)" name != null
-  ) names;
 
-  # `default` is mostly a program: only what says that it is an image counts.
-  isImage = name: (tryEval (packages.${name} ? imageName)).value;
-  candidates = likely ++ filter (name: name == "default" && isImage name) names;
+  string = value: if isString value then unsafeDiscardStringContext value else null;
 
-  string = value: if isString value then value else null;
-
-  describe =
-    name:
-    let
-      package = packages.${name};
-      described = {
-        inherit name;
-        storePath = builtins.unsafeDiscardStringContext package.outPath;
-        imageName = string (package.imageName or null);
-        imageTag = string (package.imageTag or null);
-        hasStream = package ? stream || package.isExe or false;
-      };
-      # An output that cannot be evaluated must not hide the others.
-      result = tryEval (builtins.deepSeq described described);
-    in
-    if result.success then
-      [ result.value ]
+  # A derivation that is of use by itself. What is no set has none of these attributes.
+  part =
+    package:
+    if isString (package.outPath or null) then
+      {
+        storePath = string package.outPath;
+        system = string (package.system or null);
+      }
     else
-      [
-        {
-          inherit name;
-          storePath = null;
-          imageName = null;
-          imageTag = null;
-          hasStream = false;
-        }
-      ];
+      null;
+
+  # `dockerTools` gives an archive the script that streams it, and a script its plan.
+  describe =
+    name: output: package:
+    let
+      stream = if package.isExe or false then package else package.stream or null;
+      whole = if output == "out" then package else package.${output} or null;
+    in
+    {
+      inherit name;
+      storePath = string (whole.outPath or null);
+      imageName = string (package.imageName or null);
+      imageTag = string (package.imageTag or null);
+      stream = part stream;
+      plan = part (stream.conf or null);
+    };
+
+  # An output that cannot be evaluated must not hide the others.
+  try =
+    name: output: package:
+    let
+      described = describe name output package;
+      result = tryEval (deepSeq described described);
+    in
+    if result.success then result.value else describe name output null;
 in
 {
-  packages = names;
-  containers = concatMap describe candidates;
+  output =
+    output: package:
+    let
+      described = describe "" output package;
+    in
+    deepSeq described described;
+
+  containers =
+    value:
+    let
+      packages = if isFunction value then value { } else value;
+      names = attrNames packages;
+      likely = filter (name: elem name names) usual ++ filter (
+        name: !(elem name usual) && match ".*-(container|image)" name != null
+      ) names;
+
+      # `default` is mostly a program: only what says that it is an image counts.
+      isImage = name: (tryEval (packages.${name} ? imageName)).value;
+      candidates = likely ++ filter (name: name == "default" && isImage name) names;
+    in
+    # A file may well be one derivation and nothing else.
+    if isString (packages.outPath or null) then
+      {
+        packages = [ ];
+        containers = [ (try "" "out" packages) ];
+      }
+    else
+      {
+        packages = names;
+        containers = concatMap (name: [ (try name "out" packages.${name}) ]) candidates;
+      };
 }

@@ -34,8 +34,7 @@ impl Failure {
         if let Some(message) = find(errors, says_feature_disabled).map(brief) {
             return Error::FeatureDisabled { message };
         }
-        if let Some(message) = find(errors, |e| e.contains("does not provide attribute")).map(brief)
-        {
+        if let Some(message) = find(errors, says_attribute_missing).map(brief) {
             return Error::NoSuchOutput { installable, message };
         }
         if let Some(message) = find(errors, says_platform).map(brief) {
@@ -76,6 +75,12 @@ fn join<'a>(texts: impl Iterator<Item = &'a str>) -> String {
 
 fn says_feature_disabled(text: &str) -> bool {
     text.contains("experimental Nix feature") && text.contains("is disabled")
+}
+
+/// Of a flake and of a file.
+fn says_attribute_missing(text: &str) -> bool {
+    text.contains("does not provide attribute")
+        || (text.contains("in selection path") && text.contains("not found"))
 }
 
 fn says_platform(text: &str) -> bool {
@@ -126,6 +131,7 @@ mod tests {
                 "nix.no-such-output",
                 Some("nix flake show ."),
             ),
+            ("attribute 'nope' in selection path 'a.nope' not found", "nix.no-such-output", None),
             (
                 "experimental Nix feature 'flakes' is disabled; use '--extra-...'",
                 "nix.feature-disabled",
@@ -165,7 +171,11 @@ mod tests {
                 Some("nix-daemon"),
             ),
         ] {
-            let error = failure(&[text]).diagnose(".#image");
+            let error = failure(&[text]).diagnose(if text.contains("selection") {
+                "--file x.nix"
+            } else {
+                ".#image"
+            });
             assert_eq!(error.code(), code, "{text}");
             let has = error.hint();
             match hint {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use crate::error::Explain;
@@ -66,13 +66,21 @@ pub enum Error {
         /// Nix's own message, which names the places that it looked at.
         message: String,
     },
-    /// The flake has no output that is named like a container.
-    #[error("the flake `{flake}` has no container output for x86_64-linux{}", Packages(packages))]
+    /// The flake or the file has no output that is named like a container.
+    #[error("`{place}` has no container output for x86_64-linux{}", Packages(packages))]
     NoContainer {
-        /// The flake.
-        flake: String,
+        /// The flake or the file.
+        place: String,
         /// The names of the packages that it has.
         packages: Vec<String>,
+    },
+    /// The flake or the file has several, and none with the name that is meant by default.
+    #[error("`{place}` has several container outputs: {}", names.join(", "))]
+    SeveralContainers {
+        /// The flake or the file.
+        place: String,
+        /// Their names.
+        names: Vec<String>,
     },
     /// A feature of Nix that is needed is off.
     #[error("a feature of Nix is off: {message}")]
@@ -143,6 +151,7 @@ impl Explain for Error {
             Self::Evaluation { .. } => "nix.evaluation-failed",
             Self::NoSuchOutput { .. } => "nix.no-such-output",
             Self::NoContainer { .. } => "nix.no-container",
+            Self::SeveralContainers { .. } => "nix.several-containers",
             Self::FeatureDisabled { .. } => "nix.feature-disabled",
             Self::SeveralOutputs { .. } => "nix.several-outputs",
             Self::Elsewhere { .. } => "nix.output-elsewhere",
@@ -168,8 +177,15 @@ impl Explain for Error {
                 "Nix sees only the files that Git knows: `git add` those that are new".into()
             }
             Self::NoSuchOutput { installable, .. } => {
-                let flake = installable.split('#').next().unwrap_or_default();
+                let (flake, _) = installable.split_once('#')?;
                 format!("`nix flake show {flake}` lists what the flake has").into()
+            }
+            Self::SeveralContainers { place, names } => {
+                let first = names.first()?;
+                let is_file = Path::new(place).extension().is_some_and(|end| end == "nix");
+                let named =
+                    if is_file { format!("--attr {first}") } else { format!("{place}#{first}") };
+                format!("name the one that is meant: `{named}`").into()
             }
             Self::NoContainer { .. } => "name the output, such as `.#my-image`, or call it \
                                          `packages.x86_64-linux.container`"

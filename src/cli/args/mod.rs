@@ -7,6 +7,7 @@ mod duration;
 mod fly;
 mod image;
 mod logs;
+mod nix;
 mod output;
 mod overrides;
 mod plan;
@@ -26,6 +27,7 @@ pub(super) use deploy::{DeployArgs, ViaArg};
 pub(super) use fly::{AppArgs, ConfigArgs, FlyArgs};
 pub(super) use image::ImageArgs;
 pub(super) use logs::LogsArgs;
+use nix::NixArgs;
 use output::OutputArgs;
 use overrides::OverrideArgs;
 pub(super) use plan::PlanArgs;
@@ -110,6 +112,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+    use crate::nix::Target;
 
     #[test]
     fn the_arguments_are_well_formed() {
@@ -118,10 +121,31 @@ mod tests {
 
     #[test]
     fn what_follows_two_dashes_is_for_nix() {
-        let args = Args::parse_from(["snowbird", "push", ".#a", "--", "--impure"]);
-        let Command::Push(push) = args.command else { panic!() };
+        let typed = ["snowbird", "push", "--impure", ".#a", "--", "--keep-going"];
+        let Command::Push(push) = Args::parse_from(typed).command else { panic!() };
         assert_eq!(push.image.installable.as_deref(), Some(".#a"));
-        assert_eq!(push.image.nix_arguments, ["--impure"]);
+        assert_eq!(push.image.nix_arguments(), ["--impure", "--keep-going"]);
+    }
+
+    #[test]
+    fn a_file_is_named_instead_of_a_flake() {
+        for (typed, named) in [
+            (&["-f", "x.nix", "-A", "web"][..], Some("--file x.nix --attr web")),
+            (&["--file", "x.nix"], Some("x.nix")),
+            (&["-f", "x.nix", ".#a"], None),
+            (&["-A", "web"], None),
+        ] {
+            let args = Args::try_parse_from([&["snowbird", "push"], typed].concat());
+            let named_by = |args: Args| {
+                let Command::Push(push) = args.command else { panic!() };
+                match push.image.named() {
+                    Some(Target::Installable(installable)) => installable.to_string(),
+                    Some(Target::ContainerOf(place)) => place.to_string(),
+                    other => panic!("{other:?}"),
+                }
+            };
+            assert_eq!(args.ok().map(named_by).as_deref(), named, "{typed:?}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(in crate::cli) struct RequestArgs {
         short = 'i',
         long = "image",
         value_name = "REFERENCE",
-        conflicts_with = "installable",
+        conflicts_with_all = ["installable", "file"],
         help_heading = "Image"
     )]
     pub(in crate::cli) reference: Option<Reference>,

@@ -36,7 +36,7 @@ pub(super) async fn of_request(context: &Context, args: &RequestArgs) -> Result<
         match &request.image {
             Image::Ready(reference) => Ok::<_, deploy::Error>(Some(reference.to_string())),
             Image::Build { request, registry } => {
-                let pushed = find_pushed(request, registry).await?;
+                let pushed = find_pushed(request, registry, &*context.reporter).await?;
                 Ok(pushed.map(|reference| reference.to_string()))
             }
         }

@@ -9,6 +9,7 @@ use crate::event::{Event, MachineStep};
 /// Returns the line for an event, or nothing for those that are only progress.
 pub(super) fn line(event: &Event) -> Option<String> {
     Some(match event {
+        Event::Evaluating { installable } => format!("evaluating `{installable}`"),
         Event::BuildStarted { installable } => format!("building `{installable}`"),
         Event::Building { derivation, phase: None } => format!("building {derivation}"),
         Event::Built { store_path, elapsed_ms } => {

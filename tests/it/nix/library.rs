@@ -1,7 +1,6 @@
-//! The library against the real `nix` on PATH, whichever version it is.
+//! The library against the real `nix`.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,61 +10,12 @@ use std::time::{Duration, Instant};
 
 use snowbird::error::{Account, Explain as _};
 use snowbird::event::{Event, Recorder, Reporter, Silent};
-use snowbird::nix::{BuildOutput, Error, Installable, Nix, StorePath};
-use tempfile::TempDir;
+use snowbird::nix::{BuildOutput, Error, Installable, Place, StorePath};
 
-/// Finds Nix. These tests are worth nothing without it, so they fail.
-#[expect(clippy::disallowed_methods, reason = "a test reads its own environment")]
-fn nix() -> Nix {
-    Nix::find(std::env::var_os("PATH").as_deref()).expect(
-        "these tests need Nix 2.8 or newer on PATH; a single-user one as root needs \
-         `build-users-group =` in nix.conf",
-    )
-}
-
-/// The fixtures are built with the host's tools, and nothing is to be fetched.
-fn extra() -> Vec<OsString> {
-    ["--option", "sandbox", "false", "--option", "substituters", ""].map(OsString::from).into()
-}
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
-
-fn installable(flake: &Path, name: &str) -> Installable {
-    Installable::new(format!("path:{}#{name}", flake.display()))
-}
-
-/// Copies the fixture `hello` to a folder of its own, with another greeting.
-fn hello(greeting: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::copy(fixture("hello/flake.nix"), folder.path().join("flake.nix")).unwrap();
-    fs::write(folder.path().join("greeting.txt"), greeting).unwrap();
-    folder
-}
-
-/// Makes a flake whose packages are these lines of Nix.
-fn flake(packages: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let text = format!(
-        r#"{{ outputs = {{ self }}: {{ packages.x86_64-linux = let
-            run = name: script: derivation {{
-              inherit name; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-euc" script ];
-              PATH = "/usr/local/bin:/usr/bin:/bin";
-            }};
-        in {{ {packages} }}; }}; }}"#
-    );
-    fs::write(folder.path().join("flake.nix"), text).unwrap();
-    folder
-}
+use super::{extra, fixture, flake, hello, installable, nix, told, unique};
 
 async fn build(flake: &Path, name: &str, reporter: &dyn Reporter) -> Result<BuildOutput, Error> {
     nix().build(&installable(flake, name), &extra(), reporter).await
-}
-
-/// A text that no other run of the tests has used, so that Nix has something to build.
-fn unique() -> String {
-    tempfile::tempdir().unwrap().path().display().to_string()
 }
 
 /// Returns the layers of the archive that a build has made.
@@ -184,15 +134,37 @@ async fn out_is_taken_of_several_outputs() {
 #[tokio::test]
 async fn the_container_of_a_flake_is_found() {
     let flake = format!("path:{}", fixture("image").display());
-    let containers = nix().describe(&flake, &extra(), &Silent).await.unwrap();
+    let place = Place::Flake(flake.clone());
+    let containers = nix().describe(&place, &extra(), &Silent).await.unwrap();
     let first = containers.first().unwrap();
     assert_eq!(first.name, "container");
     assert_eq!(first.image_name.as_deref(), Some("greeter"));
-    assert!(first.has_stream);
     assert!(first.store_path.as_ref().unwrap().ends_with("-greeter.tar.gz"));
+    assert!(first.stream.as_ref().unwrap().store_path.ends_with("-stream-greeter"));
+    assert!(first.plan.as_ref().unwrap().store_path.ends_with("-greeter-conf.json"));
 
-    let found = nix().default_installable(&flake, &extra(), &Silent).await.unwrap();
-    assert_eq!(found.as_str(), format!("{flake}#packages.x86_64-linux.container"));
+    let found = nix().find_container(&place, &extra(), &Silent).await.unwrap();
+    let name = found.installable().to_string();
+    assert_eq!(name, format!("{flake}#packages.x86_64-linux.container"));
+}
+
+#[tokio::test]
+async fn what_is_evaluated_is_what_is_built() {
+    for name in ["container", "stream", "nix2container", "multi", "multi^dev"] {
+        let flake = fixture("image");
+        let installable = installable(&flake, name);
+        let evaluated = nix().evaluate(&installable, &extra(), &Silent).await.unwrap();
+        if name == "multi^dev" && is_before_outputs_can_be_named().await {
+            continue;
+        }
+        let built = nix().build(&installable, &extra(), &Silent).await.unwrap();
+        assert_eq!(evaluated.store_paths().first(), Some(built.store_path()), "{name}");
+    }
+}
+
+/// Nix 2.8 does not know `^`.
+async fn is_before_outputs_can_be_named() -> bool {
+    nix().about().await.unwrap().version.starts_with("2.8.")
 }
 
 #[tokio::test]
@@ -201,9 +173,9 @@ async fn a_name_of_the_authors_own_is_found_and_can_be_built() {
         r#"default = run "program" "echo > $out";
            "web.v2-image" = run "web" "echo > $out";"#,
     );
-    let flake = format!("path:{}", folder.path().display());
-    let found = nix().default_installable(&flake, &extra(), &Silent).await.unwrap();
-    let output = nix().build(&found, &extra(), &Silent).await.unwrap();
+    let place = Place::Flake(format!("path:{}", folder.path().display()));
+    let found = nix().find_container(&place, &extra(), &Silent).await.unwrap();
+    let output = nix().build(found.installable(), &extra(), &Silent).await.unwrap();
     assert_eq!(output.store_path().name(), "web");
 }
 
@@ -214,11 +186,43 @@ async fn a_flake_without_a_container_is_told_what_it_has() {
         ("", "no packages at all"),
     ] {
         let folder = flake(packages);
-        let flake = format!("path:{}", folder.path().display());
-        let error = nix().default_installable(&flake, &extra(), &Silent).await.unwrap_err();
+        let place = Place::Flake(format!("path:{}", folder.path().display()));
+        let error = nix().find_container(&place, &extra(), &Silent).await.unwrap_err();
         assert_eq!(error.code(), "nix.no-container");
         assert!(error.to_string().ends_with(wanted), "{error}");
     }
+}
+
+#[tokio::test]
+async fn of_several_containers_none_is_guessed() {
+    let packages = r#"web-image = run "web" "echo > $out"; worker-image = run "worker" "echo > $out";
+                      default = run "tool" "echo > $out";"#;
+    let folder = flake(packages);
+    let place = Place::Flake(format!("path:{}", folder.path().display()));
+    let error = nix().find_container(&place, &extra(), &Silent).await.unwrap_err();
+    assert_eq!(error.code(), "nix.several-containers");
+    assert!(error.to_string().ends_with(": web-image, worker-image"), "{error}");
+    assert!(error.hint().unwrap().contains(&format!("{place}#web-image")), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_output_that_cannot_be_evaluated_hides_no_other() {
+    let folder = flake(r#"image = throw "not today"; container = run "c" "echo > $out";"#);
+    let place = Place::Flake(format!("path:{}", folder.path().display()));
+    let containers = nix().describe(&place, &extra(), &Silent).await.unwrap();
+    let found: Vec<_> =
+        containers.iter().map(|one| (one.name.as_str(), one.store_path.is_some())).collect();
+    assert_eq!(found, [("container", true), ("image", false)]);
+}
+
+#[tokio::test]
+async fn a_derivation_is_built_by_its_own_path() {
+    let folder = hello(&unique());
+    let container = installable(folder.path(), "container");
+    let evaluated = nix().evaluate(&container, &extra(), &Silent).await.unwrap();
+    let derivation = told(&["eval", "--raw", &format!("{container}.drvPath")]);
+    let output = nix().build(&Installable::new(derivation), &extra(), &Silent).await.unwrap();
+    assert_eq!(evaluated.store_paths(), [output.store_path().clone()]);
 }
 
 #[tokio::test]
@@ -254,13 +258,6 @@ async fn the_store_tells_the_hashes_of_what_it_has_alone() {
     let infos = nix.path_info(&[output.store_path().clone(), missing]).await.unwrap();
     let (path, info) = infos.first_key_value().unwrap();
     assert_eq!((infos.len(), path.as_str()), (1, output.store_path().as_str()));
-
-    let program = nix.program();
-    let told = |arguments: &[&str]| {
-        let output = Command::new(program).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
     assert_eq!(info.nar_hash, told(&["hash", "path", path]));
     let size = told(&["path-info", "--size", path]);
     assert_eq!(size.split_whitespace().last().unwrap(), info.nar_bytes.to_string());
