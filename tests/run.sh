@@ -15,6 +15,16 @@ own_nix_settings
 
 cargo test --locked --lib --bins --tests
 cargo test --locked --doc
+# What asks Nix is tested with those of other Debian suites too, which answer otherwise.
+versions=
+for suite in trixie sid; do
+    SNOWBIRD_TEST_NIX=$(sh tests/unpack-nix.sh "$suite")
+    export SNOWBIRD_TEST_NIX
+    cargo test --locked --test it nix::
+    sh tests/nix/check.sh "$SNOWBIRD_TEST_NIX/nix"
+    versions="$versions, $("$SNOWBIRD_TEST_NIX/nix" --version)"
+done
+unset SNOWBIRD_TEST_NIX
 sh tests/nix/check.sh nix
 
 skipped="nothing was skipped"
@@ -29,4 +39,4 @@ else
 fi
 rm -f "$reason"
 
-say "run.sh: all tests passed with $(nix --version), $(docker-registry --version | cut -d' ' -f1,3) and $(skopeo --version); $skipped"
+say "run.sh: all tests passed with $(nix --version)$versions, $(docker-registry --version | cut -d' ' -f1,3) and $(skopeo --version); $skipped"

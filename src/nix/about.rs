@@ -187,7 +187,13 @@ mod tests {
             ("nix (Nix) 2.8.0\n", "2.8.0", true),
             ("nix (Nix) 2.7.0", "2.7.0", false),
             ("nix (Lix, like Nix) 2.93.3", "2.93.3", true),
+            (
+                "nix (Lix, like Nix) 2.96.0-dev-pre20260821-5f3a1c2",
+                "2.96.0-dev-pre20260821-5f3a1c2",
+                true,
+            ),
             ("nix (Determinate Nix 3.11.2) 2.31.1", "2.31.1", true),
+            ("nix (Determinate Nix 3.22.2) 2.35.2\n", "2.35.2", true),
             ("nix (Nix) 3.0pre20261124_abc", "3.0pre20261124_abc", true),
             ("something else", "something else", true),
         ] {

@@ -37,6 +37,12 @@ impl Failure {
         if let Some(message) = find(errors, says_attribute_missing).map(brief) {
             return Error::NoSuchOutput { installable, message };
         }
+        if let Some(message) = find(errors, says_disk_full).map(brief) {
+            return Error::DiskFull { message };
+        }
+        if let Some(message) = find(errors, says_no_flake).map(brief) {
+            return Error::NoFlake { installable, message };
+        }
         if let Some(message) = find(errors, says_platform).map(brief) {
             return Error::Platform { installable, message };
         }
@@ -81,6 +87,17 @@ fn says_feature_disabled(text: &str) -> bool {
 fn says_attribute_missing(text: &str) -> bool {
     text.contains("does not provide attribute")
         || (text.contains("in selection path") && text.contains("not found"))
+}
+
+/// Of files, and of Nix's own database.
+fn says_disk_full(text: &str) -> bool {
+    text.contains("No space left on device") || text.contains("database or disk is full")
+}
+
+fn says_no_flake(text: &str) -> bool {
+    text.contains("could not find a flake.nix file")
+        || text.contains("is not part of a flake")
+        || (text.contains("cannot find flake") && text.contains("registries"))
 }
 
 fn says_platform(text: &str) -> bool {
@@ -164,6 +181,23 @@ mod tests {
                 Some("git add"),
             ),
             ("undefined variable 'x'", "nix.evaluation-failed", None),
+            ("could not find a flake.nix file", "nix.no-flake", Some("--file")),
+            (
+                "path '/x' is not part of a flake (neither it nor its parent directories contain a 'flake.nix' file)",
+                "nix.no-flake",
+                Some("--file"),
+            ),
+            (
+                "cannot find flake 'flake:nosuch' in the flake registries",
+                "nix.no-flake",
+                Some("write `./"),
+            ),
+            ("writing to file: No space left on device", "nix.disk-full", Some("garbage")),
+            (
+                "setting journal mode: database or disk is full, database or disk is full (in '/nix/var/nix/db/db.sqlite')",
+                "nix.disk-full",
+                Some("garbage"),
+            ),
             ("unrecognised flag '--nope'", "nix.failed", None),
             (
                 "cannot connect to socket at '/nix/var/nix/daemon-socket/socket': Connection refused",
@@ -235,7 +269,7 @@ mod tests {
 
     #[test]
     fn an_error_after_evaluation_is_not_blamed_on_the_flake() {
-        let mut failure = failure(&["writing to file: No space left on device"]);
+        let mut failure = failure(&["writing to file: Input/output error"]);
         failure.messages.is_building = true;
         assert_eq!(failure.diagnose(".#x").code(), "nix.failed");
     }

@@ -82,6 +82,20 @@ pub enum Error {
         /// Their names.
         names: Vec<String>,
     },
+    /// There is no flake where one was named.
+    #[error("there is no flake `{installable}`: {message}")]
+    NoFlake {
+        /// What was asked for.
+        installable: String,
+        /// Nix's own message.
+        message: String,
+    },
+    /// The disk that the store is on is full.
+    #[error("the disk is full: {}", Hanging(message))]
+    DiskFull {
+        /// Nix's own message.
+        message: String,
+    },
     /// A feature of Nix that is needed is off.
     #[error("a feature of Nix is off: {message}")]
     FeatureDisabled {
@@ -140,6 +154,15 @@ pub struct FailedBuild {
     pub skipped_lines: u64,
 }
 
+impl FailedBuild {
+    fn had_no_space(&self) -> bool {
+        self.log_tail.iter().any(|line| line.contains("No space left on device"))
+    }
+}
+
+/// What to do about a full disk.
+const FREE: &str = "`nix-collect-garbage` deletes what nobody uses from the store";
+
 impl Explain for Error {
     fn code(&self) -> &'static str {
         match self {
@@ -152,6 +175,8 @@ impl Explain for Error {
             Self::NoSuchOutput { .. } => "nix.no-such-output",
             Self::NoContainer { .. } => "nix.no-container",
             Self::SeveralContainers { .. } => "nix.several-containers",
+            Self::NoFlake { .. } => "nix.no-flake",
+            Self::DiskFull { .. } => "nix.disk-full",
             Self::FeatureDisabled { .. } => "nix.feature-disabled",
             Self::SeveralOutputs { .. } => "nix.several-outputs",
             Self::Elsewhere { .. } => "nix.output-elsewhere",
@@ -165,6 +190,9 @@ impl Explain for Error {
             Self::NotFound(_) => "install Nix from https://nixos.org/download, or give the path \
                                   of an image that is built already: that takes no Nix"
                 .into(),
+            Self::Build { failed, .. } if failed.iter().any(FailedBuild::had_no_space) => {
+                FREE.into()
+            }
             Self::Build { failed, .. } => {
                 let derivation = &failed.iter().find(|b| b.skipped_lines > 0)?.derivation;
                 format!("`nix log {derivation}` shows the whole log").into()
@@ -190,6 +218,15 @@ impl Explain for Error {
             Self::NoContainer { .. } => "name the output, such as `.#my-image`, or call it \
                                          `packages.x86_64-linux.container`"
                 .into(),
+            Self::NoFlake { installable, message } if message.contains("registries") => {
+                format!("for a file or a folder, write `./{installable}`").into()
+            }
+            Self::NoFlake { .. } => {
+                "name the flake, or a Nix file with `--file`; `nix flake init` \
+                                     writes the beginning of one"
+                    .into()
+            }
+            Self::DiskFull { .. } => FREE.into(),
             Self::FeatureDisabled { .. } => "snowbird asks for `nix-command` and `flakes` itself; \
                                              write others into `experimental-features` in nix.conf"
                 .into(),

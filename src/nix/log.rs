@@ -211,7 +211,9 @@ mod tests {
     #[test]
     fn what_a_later_version_may_say_is_left_alone() {
         for line in [
+            // What upstream calls 109, and what Determinate does.
             r#"@nix {"action":"result","fields":["/nix/store/x"],"id":1,"type":109}"#,
+            r#"@nix {"action":"result","fields":["/nix/store/x.drv","sha256-A","sha256-B"],"id":1,"type":109}"#,
             r#"@nix {"action":"result","fields":[{"a":1},null],"id":1,"type":110}"#,
             r#"@nix {"action":"result","fields":[100,5000],"id":3,"type":106}"#,
             r#"@nix {"action":"result","fields":[],"id":3,"type":105}"#,

@@ -263,6 +263,18 @@ mod tests {
     }
 
     #[test]
+    fn lix_still_gives_a_list_and_tells_more_of_each_path() {
+        let answer = format!(
+            r#"[{{"ca":null,"deriver":null,"narHash":"{HASH}","narSize":576,"path":"{PATH}",
+                 "references":[],"registrationTime":1795640835,"signatures":[],"ultimate":true,
+                 "valid":true}},
+                {{"path":"/nix/store/x","valid":false}}]"#
+        );
+        let infos = parse(answer.as_bytes()).unwrap();
+        assert_eq!(infos.keys().collect::<Vec<_>>(), [PATH]);
+    }
+
+    #[test]
     fn a_nix_that_must_be_told_the_form_is_asked_again() {
         let said = |line: &str| {
             let mut progress = Progress::new(&Silent);

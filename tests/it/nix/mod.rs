@@ -1,5 +1,6 @@
 //! Against the real `nix`: that in the folder that `SNOWBIRD_TEST_NIX` names, or on PATH.
 
+mod failures;
 mod identity;
 mod library;
 mod names;
