@@ -241,10 +241,13 @@ fn chosen(place: &Place, containers: Vec<Container>) -> Result<Container, Error>
         .map(|container| container.store_path.as_ref().unwrap_or(&container.name))
         .collect();
     let is_clear = outputs.len() < 2 || containers.first().is_some_and(|first| first.name == USUAL);
-    let names = containers.iter().map(|container| container.name.clone()).collect();
+    let names: Vec<_> = containers.iter().map(|container| container.name.clone()).collect();
     match containers.into_iter().next() {
         Some(first) if is_clear => Ok(first),
-        _ => Err(Error::SeveralContainers { place: place.to_string(), names }),
+        _ => {
+            let example = place.example(names.first().map_or("", String::as_str));
+            Err(Error::SeveralContainers { place: place.to_string(), names, example })
+        }
     }
 }
 

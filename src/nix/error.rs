@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitStatus;
 
 use crate::error::Explain;
@@ -81,6 +81,8 @@ pub enum Error {
         place: String,
         /// Their names.
         names: Vec<String>,
+        /// How one of them is named.
+        example: String,
     },
     /// There is no flake where one was named.
     #[error("there is no flake `{installable}`: {message}")]
@@ -111,11 +113,13 @@ pub enum Error {
         /// The store paths or the names of the outputs.
         outputs: Vec<String>,
     },
-    /// The output was built into a store that is not on this machine.
-    #[error("`{path}` was built, but it is not on this machine")]
+    /// The output was built in a store that is not on this machine, and cannot be copied.
+    #[error("`{path}` was built, but it is not on this machine: {}", Hanging(message))]
     Elsewhere {
         /// The store path.
         path: String,
+        /// Why it cannot be copied.
+        message: String,
     },
     /// Nix failed in a way that has no name here.
     #[error("`nix` failed on `{installable}` ({status}): {}", Hanging(message))]
@@ -208,12 +212,8 @@ impl Explain for Error {
                 let (flake, _) = installable.split_once('#')?;
                 format!("`nix flake show {flake}` lists what the flake has").into()
             }
-            Self::SeveralContainers { place, names } => {
-                let first = names.first()?;
-                let is_file = Path::new(place).extension().is_some_and(|end| end == "nix");
-                let named =
-                    if is_file { format!("--attr {first}") } else { format!("{place}#{first}") };
-                format!("name the one that is meant: `{named}`").into()
+            Self::SeveralContainers { example, .. } => {
+                format!("name the one that is meant: `{example}`").into()
             }
             Self::NoContainer { .. } => "name the output, such as `.#my-image`, or call it \
                                          `packages.x86_64-linux.container`"
@@ -231,7 +231,7 @@ impl Explain for Error {
                                              write others into `experimental-features` in nix.conf"
                 .into(),
             Self::SeveralOutputs { .. } => "name one output, such as `.#image^out`".into(),
-            Self::Elsewhere { path } => {
+            Self::Elsewhere { path, .. } => {
                 format!("fetch it with `nix copy --from STORE {path}` and deploy that path").into()
             }
             Self::Failed { message, .. } if message.contains("cannot connect to socket") => {

@@ -114,6 +114,14 @@ impl Place {
         let name = if name.chars().all(plain) { name } else { &quoted };
         if name.is_empty() { packages } else { packages.member(name).unwrap_or(packages) }
     }
+
+    /// Returns how a user would name the container that is called `name`.
+    pub(super) fn example(&self, name: &str) -> String {
+        match self {
+            Self::Flake(flake) => format!("{flake}#{name}"),
+            Self::File(file) => Installable::in_file(file, Some(name)).to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Place {
@@ -139,7 +147,8 @@ impl Target {
     /// Reads an argument; none means the flake in the working directory.
     ///
     /// A path is a path when it looks like one (`/…`, `./…`, `../…`) or an image is there,
-    /// and it is no flake. A store path always is one. This looks at the file system.
+    /// and it is no flake. A store path always is one. A file of Nix is built from. This looks
+    /// at the file system.
     pub fn parse(argument: Option<&str>) -> Self {
         let argument = argument.unwrap_or(".");
         let flake = |text: &str| Self::ContainerOf(Place::Flake(text.to_owned()));
@@ -148,6 +157,7 @@ impl Target {
             Some(("", "")) => flake("."),
             Some((reference, "")) => flake(reference),
             Some(_) => Self::Installable(Installable::new(argument)),
+            None if is_nix_file(argument) => Self::ContainerOf(Place::File(argument.to_owned())),
             None if is_image_path(argument) => Self::Path(argument.into()),
             None if argument.parse::<StorePath>().is_ok() => {
                 Self::Installable(Installable::new(argument))
@@ -155,6 +165,11 @@ impl Target {
             None => flake(argument),
         }
     }
+}
+
+fn is_nix_file(argument: &str) -> bool {
+    let path = Path::new(argument);
+    path.extension().is_some_and(|extension| extension == "nix") && path.is_file()
 }
 
 fn is_image_path(argument: &str) -> bool {
@@ -219,6 +234,12 @@ mod tests {
         for text in ["Cargo.toml", "src/lib.rs"] {
             assert_eq!(Target::parse(Some(text)), Target::Path(text.into()));
         }
+    }
+
+    #[test]
+    fn a_file_of_nix_is_built_from() {
+        let file = "src/nix/describe.nix";
+        assert_eq!(Target::parse(Some(file)), Target::ContainerOf(Place::File(file.to_owned())));
     }
 
     #[test]

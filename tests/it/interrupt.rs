@@ -132,7 +132,7 @@ fn a_deploy_in_its_push_changes_no_machine() {
 
 #[test]
 fn a_build_ends_at_once_with_its_builder() {
-    let world = World::new().with_nix();
+    let (registry, world) = (DockerRegistry::start(), World::new().with_nix());
     let pid = world.work().join("builder");
     world.file(
         "flake.nix",
@@ -146,7 +146,8 @@ fn a_build_ends_at_once_with_its_builder() {
         ),
     );
     let installable = format!("path:{}#slow", world.work().display());
-    let arguments = ["push", &installable, "--to", "127.0.0.1:1/web", "--"];
+    let to = format!("{}/web", registry.address());
+    let arguments = ["push", &installable, "--to", &to, "--"];
     let nix = ["--option", "sandbox", "false", "--option", "substituters", ""];
     let mut run = world.start(&[&arguments[..], &nix].concat());
     run.wait_until("the builder runs", || {

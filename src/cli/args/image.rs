@@ -18,8 +18,9 @@ pub(in crate::cli) struct ImageArgs {
     /// An installable (`.#container`, `github:owner/repo#image`) is built by Nix. Of a flake
     /// without `#`, the container output is looked for: `container`, or the only one that is
     /// named like one. A file that is there, a store path and a path that begins with `/`,
-    /// `./` or `../` are read as they are: an image in any of its forms. Without it, the
-    /// flake in the working directory is meant, or the one above it.
+    /// `./` or `../` are read as they are: an image in any of its forms; a file whose name ends
+    /// in `.nix` is built from. Without it, the flake in the working directory is meant, or the
+    /// one above it.
     pub(in crate::cli) installable: Option<String>,
     /// Further arguments for `nix`, such as `--keep-going`, after `--`
     #[arg(last = true, value_name = "NIX ARGUMENTS")]

@@ -24,7 +24,7 @@ pub(in crate::cli) struct NixArgs {
     /// Build on these machines, such as `ssh://HOST x86_64-linux`
     #[arg(long, value_name = "MACHINES")]
     builders: Option<OsString>,
-    /// Build in this store
+    /// Build in this store, and fetch the image from it
     #[arg(long, value_name = "URL")]
     store: Option<OsString>,
     /// Evaluate in this store

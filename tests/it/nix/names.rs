@@ -142,3 +142,19 @@ fn flags_of_nix_reach_it_before_and_after_the_dashes() {
     let (code, _) = watched.world.run(&dashed.concat()).error();
     assert_eq!(code, "source.not-an-image");
 }
+
+#[test]
+fn what_another_store_has_built_is_fetched() {
+    let (watched, folder) = (Watched::new(), greeter());
+    let container = format!("path:{}#container", folder.path().display());
+    let store = tempfile::tempdir().unwrap();
+    // A store in a folder builds as if it were `/nix/store`, and sees nothing else.
+    let tools = ["--option", "sandbox-paths", "/bin /usr /lib /lib64 /etc"];
+    let flags = ["--store", store.path().to_str().unwrap()];
+    let pushed = watched.push(&[&[container.as_str()], &flags[..], &tools].concat()).ok();
+    assert_eq!(watched.asked(), ["eval", "build", "copy", "build", "path-info"]);
+    assert!(foretold(&format!("{container}.stream.conf")).exists(), "{pushed}");
+    // Its folders are read-only.
+    let made_writable = Command::new("chmod").args(["-R", "u+w"]).arg(store.path()).status();
+    assert!(made_writable.unwrap().success());
+}
