@@ -90,16 +90,6 @@ impl Client {
         let lines = answer.data.iter().map(|entry| line(&entry.attributes)).collect();
         Ok(LogPage { lines, next_token })
     }
-
-    /// Reads the text of the newest lines that a machine wrote, oldest first. Does not retry.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::log_page`].
-    pub async fn log_lines(&self, app: &AppName, machine: &str) -> Result<Vec<String>, Error> {
-        let page = self.log_page(app, machine, None).await?;
-        Ok(page.lines.into_iter().map(|line| line.message).collect())
-    }
 }
 
 fn line(attributes: &LogAttributes) -> LogLine {

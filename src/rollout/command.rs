@@ -133,8 +133,7 @@ async fn until_end<'c>(
 /// Returns how the command ended, if it has. Events are newest first.
 fn ended(machine: &Machine) -> Option<Exit> {
     let exit = machine.events.iter().find(|event| event.kind == "exit")?;
-    let how = exit.exit_event()?;
-    Some(Exit { at_ms: exit.timestamp, how, restart_count: None })
+    Some(Exit { how: exit.exit_event()?, restart_count: None })
 }
 
 /// The log of a machine, as far as it was shown.

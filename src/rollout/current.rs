@@ -1,16 +1,13 @@
 //! What runs now.
 
+use crate::fly::config::{RELEASE_COMMAND_GROUP, TEST_GROUP};
 use crate::fly::wire::{App, ImageRef, Machine, Volume};
 use crate::fly::{AppName, Client};
 
 use super::{Error, Target};
 
-/// The group of the machine that runs the release command.
-pub(super) const RELEASE_COMMAND_GROUP: &str = "fly_app_release_command";
-
 /// Groups whose machines live for one command.
-const PASSING: [&str; 3] =
-    ["fly_app_console", RELEASE_COMMAND_GROUP, "fly_app_test_machine_command"];
+const PASSING: [&str; 3] = ["fly_app_console", RELEASE_COMMAND_GROUP, TEST_GROUP];
 
 /// An app, the machines that deploys manage, and what they may be given.
 #[derive(Debug, Clone, Default, PartialEq)]

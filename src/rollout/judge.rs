@@ -22,8 +22,6 @@ pub(super) enum Verdict {
 /// An end of a machine's process that nobody had asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Exit {
-    /// When, in milliseconds since 1970.
-    pub(super) at_ms: u64,
     pub(super) how: ExitEvent,
     /// How often the machine has been restarted, if the platform tells.
     pub(super) restart_count: Option<u64>,
@@ -74,7 +72,7 @@ pub(super) fn exits(machine: &Machine, since_ms: u64) -> Vec<Exit> {
 
 fn exit(event: &MachineEvent) -> Option<Exit> {
     let how = event.exit_event().filter(|how| !how.requested_stop)?;
-    Some(Exit { at_ms: event.timestamp, how, restart_count: event.restart_count() })
+    Some(Exit { how, restart_count: event.restart_count() })
 }
 
 /// Judges a machine by its state, its checks, and what has ended since it was changed.

@@ -1,13 +1,10 @@
 //! Machine checks: after a machine was changed, another one tests it.
 
-use crate::fly::config::AppConfig;
+use crate::fly::config::{AppConfig, TEST_GROUP};
 use crate::fly::wire::Machine;
 
 use super::command::{self, Command, CommandError};
 use super::crew::Crew;
-
-/// The group of machines that test others.
-const GROUP: &str = "fly_app_test_machine_command";
 
 /// What fly.toml has of machine checks.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +30,7 @@ impl MachineChecks<'_> {
                 .map_err(|error| error.to_string())?;
             let command = Command {
                 text: &shown,
-                group: GROUP,
+                group: TEST_GROUP,
                 config: machine_config,
                 region: Some(machine.region.as_str()),
                 within: Some(crew.settings.patience.wait_timeout),

@@ -1,11 +1,10 @@
 //! The release command: run once, before any machine is touched.
 
-use crate::fly::config::AppConfig;
+use crate::fly::config::{AppConfig, RELEASE_COMMAND_GROUP};
 use crate::fly::wire::{Guest, Machine};
 
 use super::command::{self, Command, CommandError};
 use super::crew::Crew;
-use super::current::RELEASE_COMMAND_GROUP;
 use super::{Current, Error};
 
 /// Runs the release command, if fly.toml has one.

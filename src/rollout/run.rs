@@ -91,8 +91,8 @@ pub async fn foresee(
 /// # Errors
 ///
 /// After [`Error::RolledBack`] all machines run what they ran before. [`Error::Unhealthy`]
-/// and [`Error::Interrupted`] tell which machines run what; after every other error no machine
-/// was changed.
+/// and [`Error::Interrupted`] tell which machines run what, and [`Error::LeftOver`] which are
+/// too many; after every other error no machine was changed.
 ///
 /// # Cancel safety
 ///

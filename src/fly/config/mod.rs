@@ -35,7 +35,9 @@ mod words;
 mod tests;
 
 pub use app_config::AppConfig;
-pub use convert::{MachineCheck, ReleaseCommand, Timeout, VolumeRequest};
+pub use convert::{
+    MachineCheck, RELEASE_COMMAND_GROUP, ReleaseCommand, TEST_GROUP, Timeout, VolumeRequest,
+};
 pub use duration::{GoDuration, ParseDurationError};
 pub use error::{Error, Warning};
 pub use overrides::{FileContent, VmOverrides};

@@ -142,12 +142,12 @@ async fn log_lines_are_cleaned_and_the_next_page_follows() {
     })
     .await;
     let page = server.client.log_page(&web(), "e1", None).await.unwrap();
-    assert_eq!(page.lines[0].message, "[31mred");
+    let messages: Vec<_> = page.lines.iter().map(|line| line.message.as_str()).collect();
+    assert_eq!(messages, ["[31mred", "two"]);
     assert_eq!((page.lines[1].machine.as_str(), page.lines[1].region.as_str()), ("e1", ""));
     let next = server.client.log_page(&web(), "e1", page.next_token.as_deref()).await.unwrap();
     // An empty page goes on where it began.
     assert_eq!((next.lines, next.next_token.as_deref()), (Vec::new(), Some("5")));
-    assert_eq!(server.client.log_lines(&web(), "e1").await.unwrap(), ["[31mred", "two"]);
 }
 
 #[tokio::test]

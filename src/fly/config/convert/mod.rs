@@ -17,6 +17,6 @@ pub(super) use files::{encode, files, merge, read_beside};
 pub(super) use guest::{memory, of_group, out_of_bounds, sized_by};
 pub use mounts::VolumeRequest;
 pub(super) use mounts::{mount, sizes};
-pub use one_off::{MachineCheck, ReleaseCommand, Timeout};
+pub use one_off::{MachineCheck, RELEASE_COMMAND_GROUP, ReleaseCommand, TEST_GROUP, Timeout};
 pub(super) use one_off::{NO_COMMAND, release_guest};
 pub(super) use services::{checks, services};

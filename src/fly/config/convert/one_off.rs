@@ -14,9 +14,9 @@ use super::machine::{environment, stop_config};
 use super::{of_group, sized_by};
 
 /// The group of the machine that runs the release command.
-const RELEASE_GROUP: &str = "fly_app_release_command";
+pub const RELEASE_COMMAND_GROUP: &str = "fly_app_release_command";
 /// The group of machines that test others.
-const TEST_GROUP: &str = "fly_app_test_machine_command";
+pub const TEST_GROUP: &str = "fly_app_test_machine_command";
 
 /// The size of the release command's machine when nothing says another.
 const RELEASE_SIZE: &str = "shared-cpu-2x";
@@ -105,7 +105,7 @@ impl AppConfig {
         let command = document.deploy.as_ref().map(|deploy| deploy.release_command.as_str());
         let command = words::split(command.unwrap_or_default())
             .map_err(|reason| self.invalid(Fault::of("deploy.release_command", reason)))?;
-        let mut config = one_off(document, RELEASE_GROUP, image);
+        let mut config = one_off(document, RELEASE_COMMAND_GROUP, image);
         config.env.insert("RELEASE_COMMAND".to_owned(), "1".to_owned());
         config.init.cmd = list(&command);
         config.init.entrypoint = entrypoint(document);
